@@ -1,0 +1,358 @@
+#include "config.h"
+#include "database.h"
+
+#include <errmsg.h>
+#include <mysqld_error.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "log.h"
+
+/* Error numbers that one of the two libraries or servers does not name. */
+enum {
+	MARIADB_CONNECTION_KILLED = 1927,
+	MARIADB_STATEMENT_TIMEOUT = 1969,
+	MYSQL_QUERY_TIMEOUT = 3024,
+	MYSQL_CLIENT_INTERACTION_TIMEOUT = 4031,
+};
+
+enum { HOST_SIZE = 256 };
+
+struct host {
+	char name[HOST_SIZE]; /* empty: the library's default */
+	unsigned port;
+};
+
+struct database {
+	const struct database_options *options;
+	MYSQL *connection; /* NULL: none */
+	bool is_mariadb;
+	bool is_preferred;    /* connected to the best host there can be */
+	double retry_at_ms;   /* no attempt to connect before; clock_ms */
+	double return_at_ms;  /* when to look for a better host; clock_ms */
+	double return_wait_ms;
+	struct database_statement statements[DATABASE_STATEMENTS_MAX];
+	size_t statement_count;
+	uint64_t use_count;
+};
+
+struct database *database_open(const struct database_options *options)
+{
+	struct database *database = calloc(1, sizeof *database);
+
+	if (database != NULL)
+		database->options = options;
+	return database;
+}
+
+void database_close(struct database *database)
+{
+	if (database == NULL)
+		return;
+	database_disconnect(database);
+	free(database);
+}
+
+void database_disconnect(struct database *database)
+{
+	for (size_t i = 0; i < database->statement_count; i++)
+		mysql_stmt_close(database->statements[i].handle);
+	database->statement_count = 0;
+	if (database->connection != NULL)
+		mysql_close(database->connection);
+	database->connection = NULL;
+}
+
+bool database_is_mariadb(const struct database *database)
+{
+	return database->is_mariadb;
+}
+
+static const char *or_null(const char *text)
+{
+	return text[0] != '\0' ? text : NULL;
+}
+
+/* Both libraries have defaults of their own that changed over time: always explicit. */
+static void set_tls(MYSQL *connection, const struct database_options *options)
+{
+#if HAVE_DECL_MYSQL_OPT_SSL_MODE
+	static const unsigned modes[] = {[DATABASE_TLS_OFF] = SSL_MODE_DISABLED,
+	                                 [DATABASE_TLS_REQUIRED] = SSL_MODE_REQUIRED,
+	                                 [DATABASE_TLS_VERIFY] = SSL_MODE_VERIFY_IDENTITY};
+	mysql_options(connection, MYSQL_OPT_SSL_MODE, &modes[options->tls]);
+#else
+	my_bool is_on = options->tls != DATABASE_TLS_OFF;
+	my_bool is_verified = options->tls == DATABASE_TLS_VERIFY;
+	mysql_options(connection, MYSQL_OPT_SSL_ENFORCE, &is_on);
+	mysql_options(connection, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &is_verified);
+#endif
+	if (options->tls_ca[0] != '\0')
+		mysql_options(connection, MYSQL_OPT_SSL_CA, options->tls_ca);
+}
+
+/* The session: UTC, read only, bounded.  One round trip. */
+static bool set_session(MYSQL *connection, const struct database_options *options,
+                        bool is_mariadb)
+{
+	char sql[200];
+
+	if (mysql_set_character_set(connection, "utf8mb4") != 0)
+		return false;
+	if (is_mariadb)
+		snprintf(sql, sizeof sql,
+		         "SET time_zone = '+00:00', tx_read_only = 1, max_statement_time = %u.%03u",
+		         options->statement_timeout_ms / 1000, options->statement_timeout_ms % 1000);
+	else
+		snprintf(sql, sizeof sql,
+		         "SET time_zone = '+00:00', transaction_read_only = 1, max_execution_time = %u",
+		         options->statement_timeout_ms);
+	return mysql_query(connection, sql) == 0;
+}
+
+static bool is_mariadb_server(MYSQL *connection)
+{
+	return strstr(mysql_get_server_info(connection), "MariaDB") != NULL;
+}
+
+/* One value of one row, as 0 or 1; -1 when it cannot be had. */
+static int query_flag(MYSQL *connection, const char *sql)
+{
+	int flag = -1;
+
+	if (mysql_query(connection, sql) != 0)
+		return -1;
+	MYSQL_RES *result = mysql_store_result(connection);
+	if (result == NULL)
+		return -1;
+	MYSQL_ROW row = mysql_fetch_row(result);
+	if (row != NULL && row[0] != NULL)
+		flag = strcmp(row[0], "0") != 0;
+	mysql_free_result(result);
+	return flag;
+}
+
+static MYSQL *connect_host(const struct database_options *options, const struct host *host)
+{
+	MYSQL *connection = mysql_init(NULL);
+
+	if (connection == NULL)
+		return NULL;
+	if (options->option_file[0] != '\0') {
+		mysql_options(connection, MYSQL_READ_DEFAULT_FILE, options->option_file);
+		mysql_options(connection, MYSQL_READ_DEFAULT_GROUP, "usage-record-api");
+	}
+	mysql_options(connection, MYSQL_OPT_CONNECT_TIMEOUT, &options->connect_timeout_s);
+	mysql_options(connection, MYSQL_OPT_READ_TIMEOUT, &options->read_timeout_s);
+	mysql_options(connection, MYSQL_OPT_WRITE_TIMEOUT, &options->read_timeout_s);
+	set_tls(connection, options);
+	if (mysql_real_connect(connection, or_null(host->name), or_null(options->user), NULL,
+	                       or_null(options->name), host->port, or_null(options->socket), 0) != NULL &&
+	    set_session(connection, options, is_mariadb_server(connection)))
+		return connection;
+	log_message(LOG_LEVEL_ERROR, "connecting to %s failed: %u %s",
+	            host->name[0] != '\0' ? host->name : "the database", mysql_errno(connection),
+	            mysql_error(connection));
+	mysql_close(connection);
+	return NULL;
+}
+
+/* Moves the first host of *list to *host; false at the end. */
+static bool next_host(const char **list, unsigned default_port, struct host *host)
+{
+	size_t len = strcspn(*list, ",");
+	const char *colon = memchr(*list, ':', len);
+	size_t name_len = colon != NULL ? (size_t)(colon - *list) : len;
+
+	if (**list == '\0')
+		return false;
+	*host = (struct host){.port = default_port};
+	snprintf(host->name, sizeof host->name, "%.*s", (int)name_len, *list);
+	if (colon != NULL)
+		host->port = (unsigned)strtoul(colon + 1, NULL, 10);
+	*list += len;
+	*list += **list == ',';
+	return true;
+}
+
+/*
+ * Of several hosts the first that answers and is writable is taken: it is the
+ * primary, whose data is never behind.  Only when there is none, the first that
+ * answers at all.  With one host there is no choice and no question.
+ */
+static MYSQL *connect_best(const struct database_options *options, bool *is_preferred)
+{
+	const char *list = options->socket[0] != '\0' ? "" : options->hosts;
+	bool is_single = strchr(list, ',') == NULL;
+	struct host host = {.port = options->port};
+	MYSQL *second_best = NULL;
+
+	*is_preferred = true;
+	if (is_single) {
+		next_host(&list, options->port, &host);
+		return connect_host(options, &host);
+	}
+	for (bool is_first = true; next_host(&list, options->port, &host); is_first = false) {
+		MYSQL *connection = connect_host(options, &host);
+		if (connection == NULL)
+			continue;
+		if (query_flag(connection, "SELECT @@global.read_only") == 0) {
+			*is_preferred = is_first;
+			if (second_best != NULL)
+				mysql_close(second_best);
+			return connection;
+		}
+		if (second_best == NULL)
+			second_best = connection;
+		else
+			mysql_close(connection);
+	}
+	*is_preferred = false;
+	return second_best;
+}
+
+static void use_connection(struct database *database, MYSQL *connection, bool is_preferred)
+{
+	database_disconnect(database);
+	database->connection = connection;
+	database->is_mariadb = is_mariadb_server(connection);
+	database->is_preferred = is_preferred;
+	log_message(LOG_LEVEL_INFO, "connected to %s, server %s%s", mysql_get_host_info(connection),
+	            mysql_get_server_info(connection), is_preferred ? "" : ", not the preferred host");
+}
+
+/* From a host that is second best, looks for a better one now and then; the wait
+ * doubles up to ten times while there is none, because looking costs time. */
+static void return_to_preferred(struct database *database)
+{
+	bool is_preferred;
+
+	if (database->is_preferred || clock_ms() < database->return_at_ms)
+		return;
+	MYSQL *connection = connect_best(database->options, &is_preferred);
+	if (connection != NULL && is_preferred) {
+		use_connection(database, connection, true);
+	} else {
+		if (connection != NULL)
+			mysql_close(connection);
+		if (database->return_wait_ms < database->options->return_after_s * 10e3)
+			database->return_wait_ms *= 2;
+	}
+	database->return_at_ms = clock_ms() + database->return_wait_ms;
+}
+
+enum database_status database_connect(struct database *database)
+{
+	bool is_preferred;
+
+	if (database->connection != NULL) {
+		return_to_preferred(database);
+		return DATABASE_OK;
+	}
+	if (clock_ms() < database->retry_at_ms)
+		return DATABASE_UNAVAILABLE;
+	MYSQL *connection = connect_best(database->options, &is_preferred);
+	if (connection == NULL) {
+		database->retry_at_ms = clock_ms() + DATABASE_BACK_OFF_MS;
+		return DATABASE_UNAVAILABLE;
+	}
+	use_connection(database, connection, is_preferred);
+	database->return_wait_ms = database->options->return_after_s * 1e3;
+	database->return_at_ms = clock_ms() + database->return_wait_ms;
+	return DATABASE_OK;
+}
+
+/* A place for one more statement: a free one, or that of the least recently used. */
+static struct database_statement *free_place(struct database *database)
+{
+	struct database_statement *oldest = &database->statements[0];
+
+	if (database->statement_count < DATABASE_STATEMENTS_MAX)
+		return &database->statements[database->statement_count++];
+	for (size_t i = 1; i < database->statement_count; i++)
+		if (database->statements[i].last_used < oldest->last_used)
+			oldest = &database->statements[i];
+	mysql_stmt_close(oldest->handle);
+	return oldest;
+}
+
+enum database_status database_prepare(struct database *database, uint32_t key,
+                                      void (*write_sql)(uint32_t key, char *sql),
+                                      struct database_statement **statement)
+{
+	for (size_t i = 0; i < database->statement_count; i++) {
+		struct database_statement *known = &database->statements[i];
+		if (known->key == key) {
+			known->last_used = ++database->use_count;
+			*statement = known;
+			return DATABASE_OK;
+		}
+	}
+
+	char sql[DATABASE_SQL_SIZE];
+	write_sql(key, sql);
+	MYSQL_STMT *handle = mysql_stmt_init(database->connection);
+	if (handle == NULL)
+		return DATABASE_FAILED;
+	double start_ms = clock_ms();
+	if (mysql_stmt_prepare(handle, sql, strlen(sql)) != 0) {
+		enum database_status status = database_error(database, handle, clock_ms() - start_ms);
+		mysql_stmt_close(handle);
+		return status;
+	}
+	*statement = free_place(database);
+	**statement = (struct database_statement){
+	    .handle = handle, .key = key, .last_used = ++database->use_count};
+	return DATABASE_OK;
+}
+
+static enum database_status classify(const struct database_options *options, unsigned error,
+                                     double elapsed_ms)
+{
+	switch (error) {
+	case CR_SERVER_LOST:
+		/* The library says so too when the read timeout ended the wait; asking once
+		 * more would double it. */
+		return elapsed_ms < options->read_timeout_s * 1e3 ? DATABASE_LOST : DATABASE_TIMEOUT;
+	case CR_SERVER_GONE_ERROR:
+	case CR_COMMANDS_OUT_OF_SYNC:
+	case ER_SERVER_SHUTDOWN:
+	case ER_UNKNOWN_STMT_HANDLER: /* dropped by the server */
+	case ER_NEED_REPREPARE:       /* the table was altered under the statement */
+	case ER_TABLE_DEF_CHANGED:
+	case ER_QUERY_INTERRUPTED: /* killed */
+	case MARIADB_CONNECTION_KILLED:
+	case MYSQL_CLIENT_INTERACTION_TIMEOUT:
+		return DATABASE_LOST;
+	case MARIADB_STATEMENT_TIMEOUT:
+	case MYSQL_QUERY_TIMEOUT:
+		return DATABASE_TIMEOUT;
+	default:
+		return DATABASE_FAILED;
+	}
+}
+
+enum database_status database_error(struct database *database, MYSQL_STMT *handle,
+                                    double elapsed_ms)
+{
+	unsigned error = mysql_stmt_errno(handle);
+	enum database_status status = classify(database->options, error, elapsed_ms);
+
+	log_message(LOG_LEVEL_ERROR, "%s after %.0f ms: %u %s",
+	            status == DATABASE_TIMEOUT ? "statement limit" : "statement failed", elapsed_ms, error,
+	            mysql_stmt_error(handle));
+	return status;
+}
+
+enum database_status database_ping(struct database *database)
+{
+	enum database_status status = database_connect(database);
+
+	if (status == DATABASE_OK && mysql_ping(database->connection) != 0) {
+		database_disconnect(database);
+		return DATABASE_LOST;
+	}
+	return status;
+}

@@ -1,0 +1,104 @@
+/*
+ * main - the worker process: reads the command line and the settings, puts the
+ * modules together and serves until a signal comes.
+ *
+ * Exit status: 0 told to stop, 1 a fault that a new process may mend, 2 a fault of
+ * command line or settings.
+ */
+#include "config.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "handler.h"
+#include "repository.h"
+#include "server.h"
+#include "settings.h"
+
+static void usage(FILE *out)
+{
+	fputs("usage: usage-record-api [--check-config | --help | --version]\n"
+	      "\n"
+	      "A FastCGI worker that lists usage record groups: serves the listening socket on\n"
+	      "its standard input, as spawn-fcgi and systemd hand it over, until it gets TERM,\n"
+	      "INT or USR1.\n"
+	      "\n"
+	      "  --check-config  check the settings, print those in effect, and exit\n"
+	      "  --help          print this text and exit\n"
+	      "  --version       print the version and exit\n"
+	      "\n"
+	      "Settings are environment variables:\n",
+	      out);
+	settings_help(out);
+}
+
+static int serve(const struct settings *settings)
+{
+	struct database *database = NULL;
+	struct repository *repository = NULL;
+	struct handler *handler = NULL;
+	int exit_status = EXIT_FAILURE;
+
+	if ((database = database_open(&settings->database)) == NULL ||
+	    (repository = repository_open(database, settings->database.statement_timeout_ms)) == NULL ||
+	    (handler = handler_open(repository, settings->slow_ms)) == NULL) {
+		log_message(LOG_LEVEL_ERROR, "out of memory");
+		goto out;
+	}
+	if (!server_open())
+		goto out;
+	log_message(LOG_LEVEL_INFO, "%s %s serves", PACKAGE_NAME, PACKAGE_VERSION);
+	struct server_handler server_handler = {handler, handler_respond, handler_finish};
+	if (server_run(&server_handler))
+		exit_status = EXIT_SUCCESS;
+	log_message(LOG_LEVEL_INFO, "leaves");
+
+out:
+	log_flush();
+	handler_close(handler);
+	repository_close(repository);
+	database_close(database);
+	return exit_status;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {{"check-config", no_argument, NULL, 'c'},
+	                                        {"help", no_argument, NULL, 'h'},
+	                                        {"version", no_argument, NULL, 'V'},
+	                                        {NULL, 0, NULL, 0}};
+	struct settings settings;
+	bool is_check = false;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "hV", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			is_check = true;
+			break;
+		case 'h':
+			usage(stdout);
+			return EXIT_SUCCESS;
+		case 'V':
+			puts(PACKAGE_NAME " " PACKAGE_VERSION);
+			return EXIT_SUCCESS;
+		default:
+			fputs("usage-record-api: see usage-record-api --help\n", stderr);
+			return 2;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "usage-record-api: what is \"%s\"? See usage-record-api --help\n",
+		        argv[optind]);
+		return 2;
+	}
+	if (!settings_read(&settings, stderr))
+		return 2;
+	if (is_check) {
+		settings_print(&settings, stdout);
+		return EXIT_SUCCESS;
+	}
+	log_open(settings.log_level, settings.log_target);
+	return serve(&settings);
+}

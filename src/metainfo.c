@@ -1,0 +1,360 @@
+#include "metainfo.h"
+
+#include <ctype.h>
+#include <json-c/json.h>
+#include <math.h>
+#include <stdlib.h>
+
+/* MySQL nests documents up to 100 levels deep, MariaDB up to 32. */
+enum { DOCUMENT_DEPTH_MAX = 128 };
+
+struct metainfo {
+	struct json_object *tree;
+	struct json_object *tree_without_strings;
+	struct json_tokener *tokener; /* for documents */
+};
+
+/*
+ * What json-c lets pass though RFC 8259 does not (0.16, even when strict): numbers
+ * like 1. and -01, NaN and Infinity, single quotes.  This pass looks at the tokens
+ * alone and leaves their order to json-c.  It also counts the members, because
+ * json-c drops all but the last of a name; and refuses a NUL in a name, where
+ * json-c would cut it.
+ */
+struct scan {
+	const char *at, *end;
+	size_t member_count;
+	size_t depth;
+};
+
+static bool scan_digits(struct scan *scan)
+{
+	const char *start = scan->at;
+
+	while (scan->at < scan->end && isdigit((unsigned char)*scan->at))
+		scan->at++;
+	return scan->at > start;
+}
+
+static bool scan_char(struct scan *scan, const char *accepted)
+{
+	if (scan->at == scan->end || strchr(accepted, *scan->at) == NULL)
+		return false;
+	scan->at++;
+	return true;
+}
+
+static const char *scan_number(struct scan *scan)
+{
+	const char *start = scan->at;
+
+	scan_char(scan, "-");
+	if (!scan_char(scan, "0") && !scan_digits(scan))
+		return "has a malformed number";
+	if (scan_char(scan, ".") && !scan_digits(scan))
+		return "has a malformed number";
+	if (scan_char(scan, "eE")) {
+		scan_char(scan, "+-");
+		if (!scan_digits(scan))
+			return "has a malformed number";
+	}
+	if (scan->at < scan->end && isdigit((unsigned char)*scan->at))
+		return "has a malformed number";
+	if (isinf(strtod(start, NULL)))
+		return "has a number that does not fit a double";
+	return NULL;
+}
+
+static const char *scan_string(struct scan *scan)
+{
+	bool has_nul = false;
+
+	for (scan->at++; scan->at < scan->end && *scan->at != '"'; scan->at++) {
+		if (*scan->at != '\\')
+			continue;
+		if (++scan->at == scan->end)
+			break;
+		has_nul |= strncmp(scan->at, "u0000", 5) == 0;
+	}
+	if (!scan_char(scan, "\""))
+		return "has a string without an end";
+	while (scan_char(scan, " \t\n\r"))
+		;
+	if (scan_char(scan, ":")) {
+		scan->member_count++;
+		if (has_nul)
+			return "has a NUL in a name";
+	}
+	return NULL;
+}
+
+static const char *scan_token(struct scan *scan)
+{
+	static const char *const literals[] = {"true", "false", "null"};
+
+	if (*scan->at == '"')
+		return scan_string(scan);
+	if (*scan->at == '-' || isdigit((unsigned char)*scan->at))
+		return scan_number(scan);
+	if (scan_char(scan, "{["))
+		return ++scan->depth > METAINFO_DEPTH_MAX ? "is nested too deeply" : NULL;
+	if (scan_char(scan, "}]")) {
+		scan->depth--; /* below 0 it wraps; json-c refuses the text later */
+		return NULL;
+	}
+	if (scan_char(scan, ", \t\n\r"))
+		return NULL;
+	for (size_t i = 0; i < sizeof literals / sizeof literals[0]; i++) {
+		size_t len = strlen(literals[i]);
+		if ((size_t)(scan->end - scan->at) >= len && memcmp(scan->at, literals[i], len) == 0) {
+			scan->at += len;
+			return NULL;
+		}
+	}
+	return "is not JSON";
+}
+
+static size_t member_count(struct json_object *value)
+{
+	size_t count = 0;
+
+	if (json_object_is_type(value, json_type_object)) {
+		json_object_object_foreach(value, name, member) {
+			(void)name;
+			count += 1 + member_count(member);
+		}
+	} else if (json_object_is_type(value, json_type_array)) {
+		for (size_t i = 0; i < json_object_array_length(value); i++)
+			count += member_count(json_object_array_get_idx(value, i));
+	}
+	return count;
+}
+
+/* A copy without strings.  False when memory ran out; JSON's null is a NULL copy. */
+static bool copy_without_strings(struct json_object *value, struct json_object **copy)
+{
+	struct json_object *item;
+
+	if (json_object_is_type(value, json_type_object)) {
+		if ((*copy = json_object_new_object()) == NULL)
+			return false;
+		json_object_object_foreach(value, name, member) {
+			if (json_object_is_type(member, json_type_string))
+				continue;
+			if (!copy_without_strings(member, &item) ||
+			    json_object_object_add(*copy, name, item) != 0)
+				return false;
+		}
+	} else if (json_object_is_type(value, json_type_array)) {
+		if ((*copy = json_object_new_array()) == NULL)
+			return false;
+		for (size_t i = 0; i < json_object_array_length(value); i++) {
+			struct json_object *element = json_object_array_get_idx(value, i);
+			if (json_object_is_type(element, json_type_string))
+				continue;
+			if (!copy_without_strings(element, &item) ||
+			    json_object_array_add(*copy, item) != 0)
+				return false;
+		}
+	} else {
+		*copy = json_object_get(value);
+	}
+	return true;
+}
+
+struct metainfo *metainfo_parse(const char *text, const char **reason)
+{
+	size_t len = strlen(text);
+	struct scan scan = {.at = text, .end = text + len};
+	struct json_tokener *strict = NULL;
+	struct metainfo *filter = NULL;
+
+	if (len > METAINFO_LEN_MAX) {
+		*reason = "is too long";
+		return NULL;
+	}
+	*reason = NULL;
+	while (scan.at < scan.end)
+		if ((*reason = scan_token(&scan)) != NULL)
+			return NULL;
+
+	if ((filter = calloc(1, sizeof *filter)) == NULL ||
+	    (filter->tokener = json_tokener_new_ex(DOCUMENT_DEPTH_MAX)) == NULL ||
+	    (strict = json_tokener_new_ex(METAINFO_DEPTH_MAX + 2)) == NULL)
+		goto fail;
+	json_tokener_set_flags(strict, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	filter->tree = json_tokener_parse_ex(strict, text, (int)len);
+	if (json_tokener_get_error(strict) != json_tokener_success ||
+	    json_tokener_get_parse_end(strict) != len)
+		*reason = "is not JSON";
+	else if (!json_object_is_type(filter->tree, json_type_object))
+		*reason = "is not an object";
+	else if (member_count(filter->tree) != scan.member_count)
+		*reason = "names a member twice";
+	if (*reason != NULL || !copy_without_strings(filter->tree, &filter->tree_without_strings))
+		goto fail;
+	json_tokener_free(strict);
+	return filter;
+
+fail:
+	if (strict != NULL)
+		json_tokener_free(strict);
+	metainfo_free(filter);
+	return NULL;
+}
+
+void metainfo_free(struct metainfo *filter)
+{
+	if (filter == NULL)
+		return;
+	json_object_put(filter->tree);
+	json_object_put(filter->tree_without_strings);
+	if (filter->tokener != NULL)
+		json_tokener_free(filter->tokener);
+	free(filter);
+}
+
+bool metainfo_is_empty(const struct metainfo *filter)
+{
+	return json_object_object_length(filter->tree) == 0;
+}
+
+static struct slice tree_text(struct json_object *tree)
+{
+	size_t len;
+	const char *text = json_object_to_json_string_length(
+	    tree, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
+
+	return (struct slice){text, len};
+}
+
+struct slice metainfo_text(const struct metainfo *filter)
+{
+	return tree_text(filter->tree);
+}
+
+struct slice metainfo_text_without_strings(const struct metainfo *filter)
+{
+	return tree_text(filter->tree_without_strings);
+}
+
+static size_t collect_strings(struct json_object *value, struct slice *strings, size_t max)
+{
+	size_t count = 0;
+
+	if (json_object_is_type(value, json_type_object)) {
+		json_object_object_foreach(value, name, member) {
+			(void)name;
+			count += collect_strings(member, strings + count, max - count);
+		}
+	} else if (json_object_is_type(value, json_type_array)) {
+		for (size_t i = 0; i < json_object_array_length(value); i++)
+			count += collect_strings(json_object_array_get_idx(value, i), strings + count,
+			                         max - count);
+	} else if (json_object_is_type(value, json_type_string) && max > 0) {
+		struct slice text = {json_object_get_string(value),
+		                     (size_t)json_object_get_string_len(value)};
+		if (memchr(text.data, '\0', text.len) == NULL)
+			strings[count++] = text;
+	}
+	return count;
+}
+
+size_t metainfo_strings(const struct metainfo *filter, struct slice *strings, size_t max)
+{
+	return collect_strings(filter->tree, strings, max);
+}
+
+/* An integer above INT64_MAX reads as INT64_MAX when asked for as int64. */
+static bool integers_equal(struct json_object *a, struct json_object *b)
+{
+	int64_t signed_a = json_object_get_int64(a), signed_b = json_object_get_int64(b);
+
+	return signed_a == signed_b &&
+	       (signed_a < 0 || json_object_get_uint64(a) == json_object_get_uint64(b));
+}
+
+/* Exact for every mix of 64-bit integers and doubles where long double has 64 bits
+ * of mantissa; elsewhere integers beyond 2^53 compare with doubles as doubles. */
+static long double number(struct json_object *value)
+{
+	if (json_object_is_type(value, json_type_double))
+		return json_object_get_double(value);
+	int64_t integer = json_object_get_int64(value);
+	return integer < 0 ? (long double)integer : (long double)json_object_get_uint64(value);
+}
+
+static bool is_number(struct json_object *value)
+{
+	return json_object_is_type(value, json_type_int) ||
+	       json_object_is_type(value, json_type_double);
+}
+
+static bool scalars_equal(struct json_object *a, struct json_object *b)
+{
+	if (json_object_is_type(a, json_type_int) && json_object_is_type(b, json_type_int))
+		return integers_equal(a, b);
+	if (is_number(a) && is_number(b))
+		return number(a) == number(b);
+	if (json_object_get_type(a) != json_object_get_type(b))
+		return false;
+	switch (json_object_get_type(a)) {
+	case json_type_null:
+		return true;
+	case json_type_boolean:
+		return json_object_get_boolean(a) == json_object_get_boolean(b);
+	case json_type_string:
+		return json_object_get_string_len(a) == json_object_get_string_len(b) &&
+		       memcmp(json_object_get_string(a), json_object_get_string(b),
+		              (size_t)json_object_get_string_len(a)) == 0;
+	default:
+		return false;
+	}
+}
+
+static bool contains(struct json_object *document, struct json_object *filter)
+{
+	struct json_object *member;
+
+	switch (json_object_get_type(document)) {
+	case json_type_object:
+		if (!json_object_is_type(filter, json_type_object))
+			return false;
+		json_object_object_foreach(filter, name, wanted) {
+			if (!json_object_object_get_ex(document, name, &member) ||
+			    !contains(member, wanted))
+				return false;
+		}
+		return true;
+	case json_type_array:
+		if (json_object_is_type(filter, json_type_array)) {
+			for (size_t i = 0; i < json_object_array_length(filter); i++) {
+				bool found = false;
+				for (size_t j = 0; j < json_object_array_length(document) && !found; j++)
+					found = contains(json_object_array_get_idx(document, j),
+					                 json_object_array_get_idx(filter, i));
+				if (!found)
+					return false;
+			}
+			return true;
+		}
+		for (size_t j = 0; j < json_object_array_length(document); j++)
+			if (contains(json_object_array_get_idx(document, j), filter))
+				return true;
+		return false;
+	default:
+		return scalars_equal(document, filter);
+	}
+}
+
+bool metainfo_matches(const struct metainfo *filter, struct slice document)
+{
+	json_tokener_reset(filter->tokener);
+	struct json_object *tree =
+	    json_tokener_parse_ex(filter->tokener, document.data, (int)document.len);
+	bool is_json = json_tokener_get_error(filter->tokener) == json_tokener_success;
+	bool matches = is_json && contains(tree, filter->tree);
+
+	json_object_put(tree);
+	return matches;
+}

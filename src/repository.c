@@ -1,0 +1,447 @@
+#include "config.h"
+#include "repository.h"
+
+#include <stdlib.h>
+
+#include "clock.h"
+#include "database.h"
+#include "log.h"
+
+#ifndef HAVE_MY_BOOL
+typedef bool my_bool; /* MySQL 8 uses C's bool, MariaDB and older MySQL a char */
+#endif
+
+enum {
+	/* From this offset on, finding the place in the narrow index first is cheaper than
+	 * reading the rows that are passed over. */
+	SEEK_OFFSET_MIN = 100,
+	/* Documents up to this size are fetched without a second call. */
+	DOCUMENT_SIZE = 16 * 1024,
+	/* A buffer that one long document made larger than this is given back. */
+	DOCUMENT_SIZE_KEPT = 256 * 1024,
+	/* Candidates of a metaInfo filter that one statement may give. */
+	CANDIDATES_MAX = 10000,
+};
+
+/* Where the library puts a row: bound once, reused for each row of each statement. */
+struct row {
+	MYSQL_BIND binds[QUERY_PAGE_COLUMNS];
+	my_bool is_null[QUERY_PAGE_COLUMNS];
+	my_bool is_truncated[QUERY_PAGE_COLUMNS];
+	unsigned long lengths[QUERY_PAGE_COLUMNS];
+	MYSQL_TIME times[QUERY_PAGE_COLUMNS];
+	uint64_t serial_id;
+	char texts[QUERY_PAGE_COLUMNS][RECORD_ID_LEN_MAX];
+	char *documents[QUERY_PAGE_COLUMNS]; /* owned; only of JSON columns */
+	unsigned generation; /* changes whenever a buffer moves: bind again */
+};
+
+struct repository {
+	struct database *database;
+	double limit_ms; /* for all statements of a page together */
+	struct row row;
+	struct query query;
+};
+
+/* One find on its way. */
+struct find {
+	struct repository *repository;
+	const struct filter *filter;
+	const struct repository_sink *sink;
+	struct repository_result *result;
+	struct record_position position; /* the place behind which the next statement goes on */
+	uint32_t skip;                   /* records still to be passed over here */
+	double start_ms;
+};
+
+static void bind_column(struct row *row, int column, enum enum_field_types type, void *buffer,
+                        unsigned long size)
+{
+	row->binds[column] = (MYSQL_BIND){.buffer_type = type,
+	                                  .buffer = buffer,
+	                                  .buffer_length = size,
+	                                  .is_null = &row->is_null[column],
+	                                  .error = &row->is_truncated[column],
+	                                  .length = &row->lengths[column]};
+}
+
+static bool resize_document(struct row *row, int column, unsigned long size)
+{
+	char *buffer = realloc(row->documents[column], size);
+
+	if (buffer == NULL)
+		return false;
+	row->documents[column] = buffer;
+	bind_column(row, column, MYSQL_TYPE_STRING, buffer, size);
+	row->generation++;
+	return true;
+}
+
+static bool bind_row(struct row *row)
+{
+	for (int column = 0; column < QUERY_PAGE_COLUMNS; column++) {
+		switch ((enum query_column)column) {
+		case QUERY_CREATION_TIME:
+		case QUERY_LAST_UPDATE_TIME:
+			bind_column(row, column, MYSQL_TYPE_DATETIME, &row->times[column],
+			            sizeof row->times[column]);
+			break;
+		case QUERY_SERIAL_ID:
+			bind_column(row, column, MYSQL_TYPE_LONGLONG, &row->serial_id,
+			            sizeof row->serial_id);
+			row->binds[column].is_unsigned = true;
+			break;
+		case QUERY_META_INFO:
+		case QUERY_RECORDS:
+			if (!resize_document(row, column, DOCUMENT_SIZE))
+				return false;
+			break;
+		default:
+			bind_column(row, column, MYSQL_TYPE_STRING, row->texts[column],
+			            sizeof row->texts[column]);
+		}
+	}
+	return true;
+}
+
+struct repository *repository_open(struct database *database, unsigned limit_ms)
+{
+	struct repository *repository = calloc(1, sizeof *repository);
+
+	if (repository == NULL)
+		return NULL;
+	repository->database = database;
+	repository->limit_ms = limit_ms;
+	if (!bind_row(&repository->row)) {
+		repository_close(repository);
+		return NULL;
+	}
+	return repository;
+}
+
+void repository_close(struct repository *repository)
+{
+	if (repository == NULL)
+		return;
+	free(repository->row.documents[QUERY_META_INFO]);
+	free(repository->row.documents[QUERY_RECORDS]);
+	free(repository);
+}
+
+static struct slice column_text(const struct row *row, enum query_column column)
+{
+	if (row->is_null[column])
+		return (struct slice){"", 0};
+	return (struct slice){row->binds[column].buffer, row->lengths[column]};
+}
+
+static struct utc_time column_time(const struct row *row, enum query_column column)
+{
+	const MYSQL_TIME *time = &row->times[column];
+
+	return (struct utc_time){.year = time->year, .month = time->month, .day = time->day,
+	                         .hour = time->hour, .minute = time->minute, .second = time->second,
+	                         .millisecond = (unsigned)(time->second_part / 1000)};
+}
+
+static struct record record_of(const struct row *row)
+{
+	return (struct record){
+	    .buyer_id = column_text(row, QUERY_BUYER_ID),
+	    .entitlement_id = column_text(row, QUERY_ENTITLEMENT_ID),
+	    .id = column_text(row, QUERY_ID),
+	    .partner = column_text(row, QUERY_PARTNER),
+	    .status = column_text(row, QUERY_STATUS),
+	    .usage_record_report_id = column_text(row, QUERY_USAGE_RECORD_REPORT_ID),
+	    .meta_info = column_text(row, QUERY_META_INFO),
+	    .records = column_text(row, QUERY_RECORDS),
+	    .creation_time = column_time(row, QUERY_CREATION_TIME),
+	    .last_update_time = column_time(row, QUERY_LAST_UPDATE_TIME),
+	    .serial_id = row->serial_id};
+}
+
+static struct record_position position_of(const struct row *row)
+{
+	struct utc_time time = column_time(row, QUERY_CREATION_TIME);
+
+	return (struct record_position){.creation_ms = utc_to_ms(&time), .serial_id = row->serial_id};
+}
+
+static double elapsed_ms(const struct find *find)
+{
+	return clock_ms() - find->start_ms;
+}
+
+static enum database_status failure(const struct find *find, MYSQL_STMT *handle)
+{
+	return database_error(find->repository->database, handle, elapsed_ms(find));
+}
+
+/* Fetches what did not fit its buffer. */
+static enum database_status fetch_rest(const struct find *find, MYSQL_STMT *handle)
+{
+	struct row *row = &find->repository->row;
+
+	for (int column = 0; column < QUERY_PAGE_COLUMNS; column++) {
+		if (row->documents[column] == NULL || row->is_null[column] ||
+		    row->lengths[column] <= row->binds[column].buffer_length)
+			continue;
+		if (!resize_document(row, column, row->lengths[column]))
+			return DATABASE_FAILED;
+		if (mysql_stmt_fetch_column(handle, &row->binds[column], (unsigned)column, 0) != 0)
+			return failure(find, handle);
+	}
+	return DATABASE_OK;
+}
+
+_Static_assert((int)QUERY_SQL_SIZE <= (int)DATABASE_SQL_SIZE, "any query fits");
+
+static void write_sql(uint32_t shape, char *sql)
+{
+	query_write_sql(shape, sql);
+}
+
+/* Sends a query's values; the library reads them where they lie until it has. */
+static bool execute_values(MYSQL_STMT *handle, const struct query *query)
+{
+	MYSQL_BIND binds[QUERY_VALUES_MAX] = {0};
+	MYSQL_TIME times[QUERY_VALUES_MAX];
+
+	for (size_t i = 0; i < query->value_count; i++) {
+		const struct query_value *value = &query->values[i];
+		switch (value->type) {
+		case QUERY_TEXT:
+			binds[i].buffer_type = MYSQL_TYPE_STRING;
+			binds[i].buffer = (char *)value->text.data;
+			binds[i].buffer_length = value->text.len;
+			break;
+		case QUERY_TIME:
+			times[i] = (MYSQL_TIME){.year = value->time.year, .month = value->time.month,
+			                        .day = value->time.day, .hour = value->time.hour,
+			                        .minute = value->time.minute,
+			                        .second = value->time.second,
+			                        .second_part = value->time.millisecond * 1000UL,
+			                        .time_type = MYSQL_TIMESTAMP_DATETIME};
+			binds[i].buffer_type = MYSQL_TYPE_DATETIME;
+			binds[i].buffer = &times[i];
+			break;
+		case QUERY_INTEGER:
+			binds[i].buffer_type = MYSQL_TYPE_LONGLONG;
+			binds[i].buffer = (uint64_t *)&value->integer;
+			binds[i].is_unsigned = true;
+			break;
+		}
+	}
+#ifdef HAVE_MYSQL_STMT_BIND_NAMED_PARAM
+	if (mysql_stmt_bind_named_param(handle, binds, (unsigned)query->value_count, NULL))
+		return false;
+#else
+	if (mysql_stmt_bind_param(handle, binds))
+		return false;
+#endif
+	return mysql_stmt_execute(handle) == 0;
+}
+
+/* Prepares and executes the repository's query; its rows are then to be fetched from
+ * *handle, unbuffered, into the repository's row. */
+static enum database_status execute(const struct find *find, MYSQL_STMT **handle)
+{
+	struct repository *repository = find->repository;
+	struct database_statement *statement;
+
+	find->result->shape = repository->query.shape;
+	enum database_status status = database_prepare(repository->database, repository->query.shape,
+	                                               write_sql, &statement);
+	if (status != DATABASE_OK)
+		return status;
+	*handle = statement->handle;
+	if (!execute_values(*handle, &repository->query))
+		return failure(find, *handle);
+	if (statement->bind_generation != repository->row.generation) {
+		if (mysql_stmt_bind_result(*handle, repository->row.binds) != 0)
+			return failure(find, *handle);
+		statement->bind_generation = repository->row.generation;
+	}
+	return DATABASE_OK;
+}
+
+static enum database_status fetch(const struct find *find, MYSQL_STMT *handle, bool *is_end)
+{
+	int code = mysql_stmt_fetch(handle);
+
+	*is_end = code == MYSQL_NO_DATA;
+	if (code == MYSQL_DATA_TRUNCATED)
+		return fetch_rest(find, handle);
+	return code == 0 || code == MYSQL_NO_DATA ? DATABASE_OK : failure(find, handle);
+}
+
+/* Finds the record at depth filter.offset - 1, the last one before the page. */
+static enum database_status seek(struct find *find, bool *is_found)
+{
+	struct repository *repository = find->repository;
+	MYSQL_STMT *handle;
+	bool is_end;
+
+	query_build(&repository->query, find->filter,
+	            database_is_mariadb(repository->database) ? QUERY_MARIADB : QUERY_MYSQL,
+	            QUERY_SEEK, NULL, 1, find->skip - 1);
+	enum database_status status = execute(find, &handle);
+	if (status != DATABASE_OK)
+		return status;
+	status = fetch(find, handle, &is_end);
+	*is_found = status == DATABASE_OK && !is_end;
+	if (*is_found)
+		find->position = position_of(&repository->row);
+	mysql_stmt_free_result(handle);
+	return status;
+}
+
+/* Gives the row at hand to the sink unless it is none of the page's.  *is_done is set
+ * at the first record behind the page. */
+static bool take_row(struct find *find, bool *is_done)
+{
+	const struct filter *filter = find->filter;
+	struct record record = record_of(&find->repository->row);
+
+	if (filter->meta_info != NULL && !metainfo_matches(filter->meta_info, record.meta_info))
+		return true;
+	if (find->skip > 0) {
+		find->skip--;
+		return true;
+	}
+	if (find->result->row_count == filter->limit) {
+		find->result->has_more = *is_done = true;
+		return true;
+	}
+	if (!find->sink->add(find->sink->context, &record)) {
+		log_message(LOG_LEVEL_ERROR, "out of memory after %u records", find->result->row_count);
+		return false;
+	}
+	if (++find->result->row_count == filter->limit)
+		find->result->last = position_of(&find->repository->row);
+	return true;
+}
+
+/* Runs one statement behind *after (NULL: from the newest on) for wanted rows. */
+static enum database_status read_rows(struct find *find, const struct record_position *after,
+                                      uint32_t wanted, uint32_t skip, bool *is_done)
+{
+	struct repository *repository = find->repository;
+	MYSQL_STMT *handle;
+	uint32_t row_count = 0;
+	bool is_end = false;
+
+	query_build(&repository->query, find->filter,
+	            database_is_mariadb(repository->database) ? QUERY_MARIADB : QUERY_MYSQL,
+	            QUERY_PAGE, after, wanted, skip);
+	enum database_status status = execute(find, &handle);
+	if (status != DATABASE_OK)
+		return status;
+	while (!*is_done && (status = fetch(find, handle, &is_end)) == DATABASE_OK && !is_end) {
+		row_count++;
+		if (!take_row(find, is_done)) {
+			status = DATABASE_FAILED;
+			break;
+		}
+	}
+	mysql_stmt_free_result(handle);
+	*is_done |= row_count < wanted;
+	find->position = position_of(&repository->row);
+	return status;
+}
+
+/*
+ * Without a metaInfo filter one statement gives the page and the record behind it.
+ * With one, the statement gives candidates; as long as these do not fill the page,
+ * the next statement goes on behind the last of them.
+ */
+static enum database_status find_page(struct find *find)
+{
+	const struct filter *filter = find->filter;
+	const struct record_position *after = NULL;
+	uint32_t sql_skip = 0;
+	enum database_status status = DATABASE_OK;
+	bool is_done = false, is_found;
+
+	find->skip = 0;
+	if (filter->has_cursor) {
+		find->position = filter->cursor.after;
+		after = &find->position;
+	} else if (filter->meta_info != NULL) {
+		find->skip = filter->offset; /* only take_row knows what counts */
+	} else if (filter->offset < SEEK_OFFSET_MIN) {
+		sql_skip = filter->offset;
+	} else {
+		find->skip = filter->offset;
+		status = seek(find, &is_found);
+		if (status != DATABASE_OK || !is_found)
+			return status;
+		find->skip = 0;
+		after = &find->position;
+	}
+
+	for (uint32_t wanted = filter->limit + 1; status == DATABASE_OK && !is_done; wanted *= 2) {
+		if (wanted > CANDIDATES_MAX)
+			wanted = CANDIDATES_MAX;
+		status = read_rows(find, after, wanted, sql_skip, &is_done);
+		after = &find->position;
+		if (status == DATABASE_OK && !is_done && elapsed_ms(find) > find->repository->limit_ms)
+			status = DATABASE_TIMEOUT;
+	}
+	return status;
+}
+
+static enum repository_status repository_status(enum database_status status)
+{
+	switch (status) {
+	case DATABASE_OK:
+		return REPOSITORY_OK;
+	case DATABASE_LOST:
+	case DATABASE_UNAVAILABLE:
+		return REPOSITORY_UNAVAILABLE;
+	case DATABASE_TIMEOUT:
+		return REPOSITORY_TIMEOUT;
+	case DATABASE_FAILED:
+		return REPOSITORY_FAILED;
+	}
+	return REPOSITORY_FAILED;
+}
+
+/* Gives back what long documents took, so that memory stays where it was. */
+static void shrink_row(struct row *row)
+{
+	for (int column = 0; column < QUERY_PAGE_COLUMNS; column++)
+		if (row->documents[column] != NULL &&
+		    row->binds[column].buffer_length > DOCUMENT_SIZE_KEPT)
+			resize_document(row, column, DOCUMENT_SIZE);
+}
+
+enum repository_status repository_find(struct repository *repository, const struct filter *filter,
+                                       const struct repository_sink *sink,
+                                       struct repository_result *result)
+{
+	struct find find = {.repository = repository, .filter = filter, .sink = sink,
+	                    .result = result, .start_ms = clock_ms()};
+	enum database_status status;
+	unsigned retry_count = 0;
+
+	for (;;) {
+		*result = (struct repository_result){.retry_count = retry_count};
+		sink->begin(sink->context);
+		status = database_connect(repository->database);
+		if (status == DATABASE_OK)
+			status = find_page(&find);
+		if (status == DATABASE_LOST || status == DATABASE_TIMEOUT)
+			database_disconnect(repository->database);
+		if (status != DATABASE_LOST || retry_count > 0)
+			break;
+		retry_count++;
+	}
+	shrink_row(&repository->row);
+	return repository_status(status);
+}
+
+enum repository_status repository_check(struct repository *repository)
+{
+	return repository_status(database_ping(repository->database));
+}

@@ -1,0 +1,195 @@
+#include "settings.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PREFIX "USAGE_RECORD_API_"
+
+extern char **environ;
+
+static const char *const tls_names[] = {"off", "required", "verify"};
+_Static_assert(sizeof tls_names / sizeof tls_names[0] == DATABASE_TLS_COUNT, "a name each");
+
+/* In alphabetical order. */
+static const struct setting {
+	const char *name;
+	enum { SETTING_TEXT, SETTING_NUMBER, SETTING_WORD } type;
+	size_t offset; /* in struct settings */
+	const char *value; /* the default */
+	const char *help;
+	unsigned min, max;        /* of a number */
+	const char *const *words; /* of a word: the value is its index */
+	unsigned word_count;
+} table[] = {
+#define AT(member) offsetof(struct settings, member)
+    {"DB_CONNECT_TIMEOUT_S", SETTING_NUMBER, AT(database.connect_timeout_s), "1",
+     "seconds that connecting to one host may take", 1, 60, NULL, 0},
+    {"DB_HOST", SETTING_TEXT, AT(database.hosts), "",
+     "host or host:port; several separated by commas, the preferred one first", 0, 0, NULL, 0},
+    {"DB_NAME", SETTING_TEXT, AT(database.name), "usage_record_api", "the database", 0, 0, NULL, 0},
+    {"DB_OPTION_FILE", SETTING_TEXT, AT(database.option_file), "",
+     "MySQL option file with user and password, groups [client] and [usage-record-api]", 0, 0,
+     NULL, 0},
+    {"DB_PORT", SETTING_NUMBER, AT(database.port), "0",
+     "port of hosts that come without one; 0: the client library's default", 0, 65535, NULL, 0},
+    {"DB_READ_TIMEOUT_S", SETTING_NUMBER, AT(database.read_timeout_s), "7",
+     "seconds of silence after which a connection counts as dead", 1, 600, NULL, 0},
+    {"DB_RETURN_AFTER_S", SETTING_NUMBER, AT(database.return_after_s), "10",
+     "seconds on a host that is not preferred before another is looked for", 1, 3600, NULL, 0},
+    {"DB_SOCKET", SETTING_TEXT, AT(database.socket), "",
+     "path of the database's unix socket; DB_HOST does not count then", 0, 0, NULL, 0},
+    {"DB_STATEMENT_TIMEOUT_MS", SETTING_NUMBER, AT(database.statement_timeout_ms), "5000",
+     "milliseconds that the database may spend on a page", 10, 600000, NULL, 0},
+    {"DB_TLS", SETTING_WORD, AT(database.tls), "off",
+     "encrypt the connection, and verify the server's certificate and name", 0, 0, tls_names,
+     DATABASE_TLS_COUNT},
+    {"DB_TLS_CA", SETTING_TEXT, AT(database.tls_ca), "",
+     "PEM file of the authorities that may have signed the server's certificate", 0, 0, NULL, 0},
+    {"DB_USER", SETTING_TEXT, AT(database.user), "",
+     "database user; empty: the option file's, else the system user's name", 0, 0, NULL, 0},
+    {"LOG_LEVEL", SETTING_WORD, AT(log_level), "info", "the least important lines that are logged",
+     0, 0, log_level_names, LOG_LEVEL_COUNT},
+    {"LOG_TARGET", SETTING_WORD, AT(log_target), "stderr", "where lines are logged to", 0, 0,
+     log_target_names, LOG_TARGET_COUNT},
+    {"SLOW_MS", SETTING_NUMBER, AT(slow_ms), "1000",
+     "milliseconds from which on a request is logged as slow", 0, 600000, NULL, 0},
+#undef AT
+};
+enum { SETTING_COUNT = sizeof table / sizeof table[0] };
+
+static void print_accepted(const struct setting *setting, FILE *out)
+{
+	switch (setting->type) {
+	case SETTING_TEXT:
+		fputs("text", out);
+		break;
+	case SETTING_NUMBER:
+		fprintf(out, "%u to %u", setting->min, setting->max);
+		break;
+	case SETTING_WORD:
+		for (unsigned i = 0; i < setting->word_count; i++)
+			fprintf(out, "%s%s", i > 0 ? ", " : "", setting->words[i]);
+		break;
+	}
+}
+
+/* Sets a member from text; false when the text is not accepted. */
+static bool set(struct settings *settings, const struct setting *setting, const char *text)
+{
+	void *member = (char *)settings + setting->offset;
+	char *end;
+
+	switch (setting->type) {
+	case SETTING_TEXT:
+		*(const char **)member = text;
+		return true;
+	case SETTING_NUMBER:
+		errno = 0;
+		unsigned long number = strtoul(text, &end, 10);
+		*(unsigned *)member = (unsigned)number;
+		return errno == 0 && isdigit((unsigned char)text[0]) && *end == '\0' &&
+		       number >= setting->min && number <= setting->max;
+	case SETTING_WORD:
+		for (unsigned i = 0; i < setting->word_count; i++) {
+			if (strcmp(text, setting->words[i]) == 0) {
+				*(unsigned *)member = i;
+				return true;
+			}
+		}
+		return false;
+	}
+	return false;
+}
+
+/* A misspelt variable would silently leave a default in place. */
+static bool check_names(FILE *err)
+{
+	bool is_good = true;
+
+	for (char **variable = environ; *variable != NULL; variable++) {
+		if (strncmp(*variable, PREFIX, strlen(PREFIX)) != 0)
+			continue;
+		const char *name = *variable + strlen(PREFIX);
+		size_t len = strcspn(name, "="), i = 0;
+		while (i < SETTING_COUNT &&
+		       (strlen(table[i].name) != len || strncmp(table[i].name, name, len) != 0))
+			i++;
+		if (i == SETTING_COUNT) {
+			fprintf(err, "usage-record-api: there is no setting " PREFIX "%.*s\n", (int)len, name);
+			is_good = false;
+		}
+	}
+	return is_good;
+}
+
+/* What each setting by itself cannot know. */
+static bool check_together(const struct settings *settings, FILE *err)
+{
+	const struct database_options *database = &settings->database;
+	bool is_good = true;
+
+	if (database->statement_timeout_ms >= database->read_timeout_s * 1000) {
+		fprintf(err, "usage-record-api: " PREFIX "DB_STATEMENT_TIMEOUT_MS must be less than "
+		             PREFIX "DB_READ_TIMEOUT_S, or no statement would ever reach its limit\n");
+		is_good = false;
+	}
+	const char *const files[] = {database->option_file, database->tls_ca};
+	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+		if (files[i][0] != '\0' && access(files[i], R_OK) != 0) {
+			fprintf(err, "usage-record-api: %s: %s\n", files[i], strerror(errno));
+			is_good = false;
+		}
+	}
+	return is_good;
+}
+
+bool settings_read(struct settings *settings, FILE *err)
+{
+	bool is_good = check_names(err);
+	char name[64];
+
+	for (size_t i = 0; i < SETTING_COUNT; i++) {
+		const struct setting *setting = &table[i];
+		snprintf(name, sizeof name, PREFIX "%s", setting->name);
+		const char *value = getenv(name);
+		if (set(settings, setting, value != NULL ? value : setting->value))
+			continue;
+		fprintf(err, "usage-record-api: %s must be ", name);
+		print_accepted(setting, err);
+		fprintf(err, ", not \"%s\"\n", value);
+		is_good = false;
+	}
+	return is_good && check_together(settings, err);
+}
+
+void settings_print(const struct settings *settings, FILE *out)
+{
+	for (size_t i = 0; i < SETTING_COUNT; i++) {
+		const void *member = (const char *)settings + table[i].offset;
+		fprintf(out, PREFIX "%s=", table[i].name);
+		switch (table[i].type) {
+		case SETTING_TEXT:
+			fprintf(out, "%s\n", *(const char *const *)member);
+			break;
+		case SETTING_NUMBER:
+			fprintf(out, "%u\n", *(const unsigned *)member);
+			break;
+		case SETTING_WORD:
+			fprintf(out, "%s\n", table[i].words[*(const unsigned *)member]);
+			break;
+		}
+	}
+}
+
+void settings_help(FILE *out)
+{
+	for (size_t i = 0; i < SETTING_COUNT; i++) {
+		fprintf(out, "  " PREFIX "%s\n      %s\n      ", table[i].name, table[i].help);
+		print_accepted(&table[i], out);
+		fprintf(out, " (default \"%s\")\n", table[i].value);
+	}
+}
