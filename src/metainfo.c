@@ -183,7 +183,7 @@ struct metainfo *metainfo_parse(const char *text, const char **reason)
 	    (strict = json_tokener_new_ex(METAINFO_DEPTH_MAX + 2)) == NULL)
 		goto fail;
 	json_tokener_set_flags(strict, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-	filter->tree = json_tokener_parse_ex(strict, text, (int)len);
+	filter->tree = json_tokener_parse_ex(strict, text, (int)len + 1); /* its NUL ends a number */
 	if (json_tokener_get_error(strict) != json_tokener_success ||
 	    json_tokener_get_parse_end(strict) != len)
 		*reason = "is not JSON";

@@ -172,13 +172,29 @@ static double elapsed_ms(const struct find *find)
 	return clock_ms() - find->start_ms;
 }
 
-static enum database_status failure(const struct find *find, MYSQL_STMT *handle)
+static enum database_status failure(const struct find *find,
+                                    const struct database_statement *statement)
 {
-	return database_error(find->repository->database, handle, elapsed_ms(find));
+	return database_error(find->repository->database, statement->handle, elapsed_ms(find));
+}
+
+/* Tells a statement where the row is, if it moved; the library keeps a copy. */
+static enum database_status bind_result(const struct find *find,
+                                        struct database_statement *statement)
+{
+	struct row *row = &find->repository->row;
+
+	if (statement->bind_generation == row->generation)
+		return DATABASE_OK;
+	if (mysql_stmt_bind_result(statement->handle, row->binds) != 0)
+		return failure(find, statement);
+	statement->bind_generation = row->generation;
+	return DATABASE_OK;
 }
 
 /* Fetches what did not fit its buffer. */
-static enum database_status fetch_rest(const struct find *find, MYSQL_STMT *handle)
+static enum database_status fetch_rest(const struct find *find,
+                                       struct database_statement *statement)
 {
 	struct row *row = &find->repository->row;
 
@@ -188,10 +204,11 @@ static enum database_status fetch_rest(const struct find *find, MYSQL_STMT *hand
 			continue;
 		if (!resize_document(row, column, row->lengths[column]))
 			return DATABASE_FAILED;
-		if (mysql_stmt_fetch_column(handle, &row->binds[column], (unsigned)column, 0) != 0)
-			return failure(find, handle);
+		if (mysql_stmt_fetch_column(statement->handle, &row->binds[column], (unsigned)column,
+		                            0) != 0)
+			return failure(find, statement);
 	}
-	return DATABASE_OK;
+	return bind_result(find, statement);
 }
 
 _Static_assert((int)QUERY_SQL_SIZE <= (int)DATABASE_SQL_SIZE, "any query fits");
@@ -243,56 +260,51 @@ static bool execute_values(MYSQL_STMT *handle, const struct query *query)
 }
 
 /* Prepares and executes the repository's query; its rows are then to be fetched from
- * *handle, unbuffered, into the repository's row. */
-static enum database_status execute(const struct find *find, MYSQL_STMT **handle)
+ * *statement, unbuffered, into the repository's row. */
+static enum database_status execute(const struct find *find,
+                                    struct database_statement **statement)
 {
 	struct repository *repository = find->repository;
-	struct database_statement *statement;
 
 	find->result->shape = repository->query.shape;
 	enum database_status status = database_prepare(repository->database, repository->query.shape,
-	                                               write_sql, &statement);
+	                                               write_sql, statement);
 	if (status != DATABASE_OK)
 		return status;
-	*handle = statement->handle;
-	if (!execute_values(*handle, &repository->query))
-		return failure(find, *handle);
-	if (statement->bind_generation != repository->row.generation) {
-		if (mysql_stmt_bind_result(*handle, repository->row.binds) != 0)
-			return failure(find, *handle);
-		statement->bind_generation = repository->row.generation;
-	}
-	return DATABASE_OK;
+	if (!execute_values((*statement)->handle, &repository->query))
+		return failure(find, *statement);
+	return bind_result(find, *statement);
 }
 
-static enum database_status fetch(const struct find *find, MYSQL_STMT *handle, bool *is_end)
+static enum database_status fetch(const struct find *find, struct database_statement *statement,
+                                  bool *is_end)
 {
-	int code = mysql_stmt_fetch(handle);
+	int code = mysql_stmt_fetch(statement->handle);
 
 	*is_end = code == MYSQL_NO_DATA;
 	if (code == MYSQL_DATA_TRUNCATED)
-		return fetch_rest(find, handle);
-	return code == 0 || code == MYSQL_NO_DATA ? DATABASE_OK : failure(find, handle);
+		return fetch_rest(find, statement);
+	return code == 0 || code == MYSQL_NO_DATA ? DATABASE_OK : failure(find, statement);
 }
 
 /* Finds the record at depth filter.offset - 1, the last one before the page. */
 static enum database_status seek(struct find *find, bool *is_found)
 {
 	struct repository *repository = find->repository;
-	MYSQL_STMT *handle;
+	struct database_statement *statement;
 	bool is_end;
 
 	query_build(&repository->query, find->filter,
 	            database_is_mariadb(repository->database) ? QUERY_MARIADB : QUERY_MYSQL,
 	            QUERY_SEEK, NULL, 1, find->skip - 1);
-	enum database_status status = execute(find, &handle);
+	enum database_status status = execute(find, &statement);
 	if (status != DATABASE_OK)
 		return status;
-	status = fetch(find, handle, &is_end);
+	status = fetch(find, statement, &is_end);
 	*is_found = status == DATABASE_OK && !is_end;
 	if (*is_found)
 		find->position = position_of(&repository->row);
-	mysql_stmt_free_result(handle);
+	mysql_stmt_free_result(statement->handle);
 	return status;
 }
 
@@ -327,24 +339,24 @@ static enum database_status read_rows(struct find *find, const struct record_pos
                                       uint32_t wanted, uint32_t skip, bool *is_done)
 {
 	struct repository *repository = find->repository;
-	MYSQL_STMT *handle;
+	struct database_statement *statement;
 	uint32_t row_count = 0;
 	bool is_end = false;
 
 	query_build(&repository->query, find->filter,
 	            database_is_mariadb(repository->database) ? QUERY_MARIADB : QUERY_MYSQL,
 	            QUERY_PAGE, after, wanted, skip);
-	enum database_status status = execute(find, &handle);
+	enum database_status status = execute(find, &statement);
 	if (status != DATABASE_OK)
 		return status;
-	while (!*is_done && (status = fetch(find, handle, &is_end)) == DATABASE_OK && !is_end) {
+	while (!*is_done && (status = fetch(find, statement, &is_end)) == DATABASE_OK && !is_end) {
 		row_count++;
 		if (!take_row(find, is_done)) {
 			status = DATABASE_FAILED;
 			break;
 		}
 	}
-	mysql_stmt_free_result(handle);
+	mysql_stmt_free_result(statement->handle);
 	*is_done |= row_count < wanted;
 	find->position = position_of(&repository->row);
 	return status;

@@ -1,0 +1,49 @@
+import pytest
+
+import service as service_module
+
+SAMPLE_ROWS = 12000
+
+
+@pytest.fixture(scope="session")
+def service():
+    """One service for all tests that do not harm it, with the sample and room for the
+    organizations that tests make up themselves."""
+    service = service_module.Service()
+    try:
+        service.stack("database", "start")
+        service.migrate()
+        service.load_sample(SAMPLE_ROWS, "--organizations", "12")
+        service.stack("workers", "start")
+        service.stack("nginx", "start")
+        yield service
+    finally:
+        service.remove()
+
+
+@pytest.fixture
+def own_service():
+    """A service that a test may harm: database and pool, an empty table, no nginx yet."""
+    service = service_module.Service()
+    try:
+        service.stack("database", "start")
+        service.migrate()
+        yield service
+    finally:
+        service.remove()
+
+
+@pytest.fixture
+def organization(request):
+    """The id of an organization that no other test uses, at most 64 characters."""
+    return request.node.nodeid.rsplit("::", 1)[1].encode().hex()[-40:]
+
+
+@pytest.fixture(scope="session")
+def sample(service):
+    """Facts about the sample: organizations by size, descending, and a window with all."""
+    rows = service.sql("SELECT organization_id, COUNT(*) FROM usage_record_group "
+                       "GROUP BY organization_id ORDER BY COUNT(*) DESC")
+    first, last = service.sql("SELECT DATE(MIN(creation_time)), DATE(MAX(creation_time)) "
+                              "FROM usage_record_group")[0]
+    return {"organizations": [row[0] for row in rows], "window": f"startDate={first}&endDate={last}"}
