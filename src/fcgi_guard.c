@@ -72,10 +72,22 @@ static bool is_expected(const FCGI_Header *header, size_t content_len, unsigned 
 	return header->type == FCGI_PARAMS && id == request_id;
 }
 
+/* Whether an empty body follows the parameters, and nothing behind it. */
+static bool is_end_of_body(const unsigned char *bytes, size_t len)
+{
+	FCGI_Header header;
+
+	if (len < sizeof header)
+		return false;
+	memcpy(&header, bytes, sizeof header);
+	return header.type == FCGI_STDIN && header.contentLengthB1 == 0 &&
+	       header.contentLengthB0 == 0 && len == sizeof header + header.paddingLength;
+}
+
 enum fcgi_guard_status fcgi_guard_check(const unsigned char *bytes, size_t len)
 {
 	struct pairs pairs = {.lengths_len = 0};
-	unsigned request_id = 0;
+	unsigned request_id = 0, role = FCGI_RESPONDER;
 	FCGI_Header header;
 
 	for (size_t at = 0; len - at >= sizeof header;) {
@@ -89,7 +101,7 @@ enum fcgi_guard_status fcgi_guard_check(const unsigned char *bytes, size_t len)
 		size_t here = len - at < content_len ? len - at : content_len;
 		if (is_first) {
 			request_id = (unsigned)header.requestIdB1 << 8 | header.requestIdB0;
-			unsigned role = here < 2 ? FCGI_RESPONDER : (unsigned)bytes[at] << 8 | bytes[at + 1];
+			role = here < 2 ? FCGI_RESPONDER : (unsigned)bytes[at] << 8 | bytes[at + 1];
 			if (role != FCGI_RESPONDER && role != FCGI_AUTHORIZER)
 				return FCGI_GUARD_MALFORMED;
 		} else if (!read_pairs(&pairs, bytes + at, here)) {
@@ -99,9 +111,14 @@ enum fcgi_guard_status fcgi_guard_check(const unsigned char *bytes, size_t len)
 			return len >= FCGI_GUARD_REQUEST_MAX ? FCGI_GUARD_MALFORMED
 			                                     : FCGI_GUARD_INCOMPLETE;
 		at += content_len + header.paddingLength;
-		if (!is_first && content_len == 0) /* the end of the parameters */
-			return pairs.left == 0 && pairs.lengths_len == 0 ? FCGI_GUARD_COMPLETE
-			                                                 : FCGI_GUARD_MALFORMED;
+		if (is_first || content_len > 0)
+			continue;
+		/* the end of the parameters */
+		if (pairs.left > 0 || pairs.lengths_len > 0)
+			return FCGI_GUARD_MALFORMED;
+		return role == FCGI_AUTHORIZER || is_end_of_body(bytes + at, len - at)
+		           ? FCGI_GUARD_COMPLETE
+		           : FCGI_GUARD_PARAMETERS;
 	}
 	return len >= FCGI_GUARD_REQUEST_MAX ? FCGI_GUARD_MALFORMED : FCGI_GUARD_INCOMPLETE;
 }

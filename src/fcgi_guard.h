@@ -16,12 +16,13 @@ enum {
 };
 
 enum fcgi_guard_status {
-	FCGI_GUARD_COMPLETE,   /* begins with a whole request, up to the end of its parameters */
-	FCGI_GUARD_INCOMPLETE, /* may become one when more bytes come */
+	FCGI_GUARD_COMPLETE,   /* begins with a whole request */
+	FCGI_GUARD_PARAMETERS, /* a request, but behind its parameters more is to come or comes */
+	FCGI_GUARD_INCOMPLETE, /* may become a request when more bytes come */
 	FCGI_GUARD_MALFORMED,  /* never will */
 };
 
-/* Judges the first len bytes that a peer has sent (FastCGI 1.0, section 3 and 5). */
+/* Judges the first len bytes that a peer has sent (FastCGI 1.0, sections 3, 5 and 6). */
 enum fcgi_guard_status fcgi_guard_check(const unsigned char *bytes, size_t len);
 
 #endif

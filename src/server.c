@@ -20,7 +20,7 @@ enum {
 	LISTEN_FD = FCGI_LISTENSOCK_FILENO,
 	/* How often a peer is looked at that stopped in the middle of a request. */
 	RECEIVE_POLL_MS = 2,
-	/* What libfcgi reads at once; the rest of a longer request stays in the socket. */
+	/* What libfcgi reads at once; the end of a longer request may stay in the socket. */
 	LIBFCGI_READ_SIZE = 8192,
 	/* Content of one record: the largest multiple of eight. */
 	RECORD_LEN_MAX = 65528,
@@ -96,11 +96,12 @@ static bool wait_for(int fd, short events, int timeout_ms)
 }
 
 /*
- * Waits until the peer has sent a whole request, without taking it from the socket;
- * *len is how much is there.  False when the peer left, sent what no web server sends
- * or too slowly, or when a signal came first: it then is somebody else's request.
+ * Waits until the peer has sent a request, without taking it from the socket.  False
+ * when the peer left, sent what no web server sends or too slowly, or when a signal came
+ * first: it then is somebody else's request.  *is_all says whether libfcgi will have read
+ * all that the peer sends.
  */
-static bool receive(int fd, size_t *len)
+static bool receive(int fd, bool *is_all)
 {
 	static unsigned char bytes[FCGI_GUARD_REQUEST_MAX];
 	double deadline_ms = 0;
@@ -116,8 +117,8 @@ static bool receive(int fd, size_t *len)
 		if (status == FCGI_GUARD_MALFORMED)
 			log_message(LOG_LEVEL_WARNING, "malformed FastCGI request of %zd bytes", count);
 		if (status != FCGI_GUARD_INCOMPLETE) {
-			*len = (size_t)count;
-			return status == FCGI_GUARD_COMPLETE;
+			*is_all = status == FCGI_GUARD_COMPLETE && count <= LIBFCGI_READ_SIZE;
+			return status != FCGI_GUARD_MALFORMED;
 		}
 
 		double now_ms = clock_ms();
@@ -260,9 +261,9 @@ static void answer(const FCGX_Request *request, int fd, const struct server_hand
 static void serve(int fd, const struct server_handler *handler)
 {
 	FCGX_Request request;
-	size_t len;
+	bool is_all;
 
-	if (!receive(fd, &len) || is_peer_gone(fd)) {
+	if (!receive(fd, &is_all) || is_peer_gone(fd)) {
 		close(fd);
 		return;
 	}
@@ -275,20 +276,15 @@ static void serve(int fd, const struct server_handler *handler)
 	request.ipcFd = fd;
 	request.keepConnection = 1; /* or it would be closed as that of a request before */
 	if (FCGX_Accept_r(&request) != 0) {
-		log_message(LOG_LEVEL_WARNING, "libfcgi refused a request of %zu bytes", len);
+		log_message(LOG_LEVEL_WARNING, "libfcgi refused a request");
 		return;
 	}
 	answer(&request, fd, handler);
-	if (is_local) {
-		/* What is sent stays readable after close; libfcgi would wait until it is read. */
+	/* libfcgi closes gently: it waits, for two seconds at most, until the peer has closed,
+	 * because the peer could lose the answer if bytes of its own were left unread.  On a
+	 * unix socket without such bytes the answer stays readable after a plain close. */
+	if (is_local && is_all)
 		FCGX_Detach(&request);
-		if (len > LIBFCGI_READ_SIZE) {
-			/* Closing with unread bytes would show the peer an error. */
-			char rest[LIBFCGI_READ_SIZE];
-			while (recv(fd, rest, sizeof rest, MSG_DONTWAIT) > 0)
-				;
-		}
-	}
 	FCGX_Free(&request, 1);
 }
 

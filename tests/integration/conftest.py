@@ -14,6 +14,7 @@ def service():
         service.stack("database", "start")
         service.migrate()
         service.load_sample(SAMPLE_ROWS, "--organizations", "12")
+        service.sample = describe_sample(service)
         service.stack("workers", "start")
         service.stack("nginx", "start")
         yield service
@@ -39,11 +40,16 @@ def organization(request):
     return request.node.nodeid.rsplit("::", 1)[1].encode().hex()[-40:]
 
 
-@pytest.fixture(scope="session")
-def sample(service):
-    """Facts about the sample: organizations by size, descending, and a window with all."""
+def describe_sample(service):
     rows = service.sql("SELECT organization_id, COUNT(*) FROM usage_record_group "
                        "GROUP BY organization_id ORDER BY COUNT(*) DESC")
     first, last = service.sql("SELECT DATE(MIN(creation_time)), DATE(MAX(creation_time)) "
                               "FROM usage_record_group")[0]
-    return {"organizations": [row[0] for row in rows], "window": f"startDate={first}&endDate={last}"}
+    return {"organizations": [row[0] for row in rows], "sizes": [row[1] for row in rows],
+            "window": f"startDate={first}&endDate={last}"}
+
+
+@pytest.fixture(scope="session")
+def sample(service):
+    """Facts about the sample: organizations by size, descending, and a window with all."""
+    return service.sample

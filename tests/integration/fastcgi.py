@@ -39,9 +39,13 @@ class Response:
 
 
 def read_all(connection):
+    """Everything until the other side closes, gently or not."""
     data = b""
-    while chunk := connection.recv(1 << 20):
-        data += chunk
+    try:
+        while chunk := connection.recv(1 << 20):
+            data += chunk
+    except ConnectionResetError:
+        pass
     return data
 
 

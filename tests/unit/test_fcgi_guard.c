@@ -58,11 +58,19 @@ static void test_guard_of_every_beginning_of_a_request(void **state)
 		snprintf(name, sizeof name, "first %zu bytes", len);
 		assert_row(name, fcgi_guard_check(request.bytes, len) == FCGI_GUARD_INCOMPLETE);
 	}
-	assert_int_equal(check(&request), FCGI_GUARD_COMPLETE);
-	add_record(&request, 5, 1, "", 0, 0); /* what follows is not judged */
+	assert_int_equal(check(&request), FCGI_GUARD_PARAMETERS);
+	add_record(&request, 5, 1, "", 0, 5);
+	for (size_t padding = 5; padding > 0; padding--)
+		assert_int_equal(fcgi_guard_check(request.bytes, request.len - padding),
+		                 FCGI_GUARD_PARAMETERS);
 	assert_int_equal(check(&request), FCGI_GUARD_COMPLETE);
 	request.bytes[request.len++] = 0xff;
-	assert_int_equal(check(&request), FCGI_GUARD_COMPLETE);
+	assert_int_equal(check(&request), FCGI_GUARD_PARAMETERS);
+
+	request = good_request();
+	add_record(&request, 5, 1, "body", 4, 0);
+	add_record(&request, 5, 1, "", 0, 0);
+	assert_int_equal(check(&request), FCGI_GUARD_PARAMETERS);
 }
 
 static void test_guard_of_pairs_across_records(void **state)
@@ -77,7 +85,7 @@ static void test_guard_of_pairs_across_records(void **state)
 		add_params(&request, 1, pairs + cut, sizeof pairs - 1 - cut);
 		assert_int_equal(check(&request), FCGI_GUARD_INCOMPLETE);
 		add_params(&request, 1, "", 0);
-		assert_int_equal(check(&request), FCGI_GUARD_COMPLETE);
+		assert_int_equal(check(&request), FCGI_GUARD_PARAMETERS);
 	}
 }
 

@@ -1,0 +1,395 @@
+"""The worker process by itself: its life, its command line, its peers, its memory."""
+
+import contextlib
+import os
+import pathlib
+import signal
+import socket
+import struct
+import subprocess
+import time
+
+import pytest
+
+import fastcgi
+from service import build_dir, wait_until
+
+WORKER = build_dir() / "usage-record-api"
+
+
+class Worker:
+    """One worker on a socket of its own, which outlives it."""
+
+    def __init__(self, folder, environment):
+        self.path = folder / f"w{os.urandom(3).hex()}.sock"
+        self.log_path = folder / f"{self.path.name}.log"
+        self.environment = {**os.environ, **environment}
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(self.path))
+        self.listener.listen(64)
+        self.process = None
+
+    def start(self, *prefix):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen([*prefix, WORKER], stdin=self.listener, stderr=log, env=self.environment)
+        return self
+
+    def ask(self, target, **more):
+        return fastcgi.ask(self.path, target, **more)
+
+    def end(self, signal_number, seconds):
+        """Sends a signal; the exit status, which has to come in time."""
+        self.process.send_signal(signal_number)
+        return self.process.wait(seconds)
+
+    def close(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.listener.close()
+
+    def status(self, field):
+        """A number of /proc/PID/status: VmRSS (kB), ..."""
+        for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith(field + ":"):
+                return int(line.split()[1])
+        raise KeyError(field)
+
+    def pss(self):
+        """Proportional memory in kB."""
+        for line in pathlib.Path(f"/proc/{self.process.pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1])
+        raise KeyError("Pss")
+
+    def descriptors(self):
+        return sorted(os.readlink(entry).split(":")[0] for entry in pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir())
+
+    def cpu_ticks(self):
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return int(fields[11]) + int(fields[12])
+
+
+@pytest.fixture
+def worker(service):
+    worker = Worker(service.dir, service.environment())
+    yield worker
+    worker.close()
+
+
+SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_an_idle_worker_leaves_at_once(worker, number):
+    worker.start()
+    assert worker.ask("/org/nobody/usageRecordGroup").status == 200
+    start = time.monotonic()
+    assert worker.end(number, 5) == 0
+    assert time.monotonic() - start < 0.5
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("sent", [b"", fastcgi.request("/org/o/usageRecordGroup")[:20]])
+def test_a_worker_with_a_silent_peer_leaves_at_once(worker, number, sent):
+    worker.start()
+    with fastcgi.connect(worker.path) as peer:
+        peer.sendall(sent)
+        time.sleep(0.1)  # lets the worker accept; what is asserted holds in either case
+        start = time.monotonic()
+        assert worker.end(number, 5) == 0
+        assert time.monotonic() - start < 0.5
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_request_in_hand_is_answered_in_full(service, worker, sample, number):
+    """A page on its way when the signal comes, its peer reading slowly."""
+    worker.start()
+    target = f"/org/{sample['organizations'][0]}/usageRecordGroup?{sample['window']}"
+    expected = worker.ask(target).body
+    with fastcgi.connect(worker.path) as peer:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.sendall(fastcgi.request(target))
+        data = peer.recv(1000)
+        worker.process.send_signal(number)
+        while chunk := peer.recv(10000):
+            data += chunk
+    response = fastcgi.parse(data)
+    assert response.status == 200 and response.body == expected and response.is_ended
+    assert worker.process.wait(5) == 0
+
+
+def test_a_slow_statement_is_answered_before_the_worker_leaves(service, worker):
+    """The signal comes while the database works."""
+    worker.start()
+    worker.ask("/org/locked/usageRecordGroup")
+    service.sql("LOCK TABLES usage_record_group WRITE")
+    try:
+        with fastcgi.connect(worker.path) as peer:
+            peer.sendall(fastcgi.request("/org/locked/usageRecordGroup"))
+            time.sleep(0.2)
+            worker.process.send_signal(signal.SIGTERM)
+            time.sleep(0.2)
+            assert worker.process.poll() is None
+            service.sql("UNLOCK TABLES")
+            response = fastcgi.parse(fastcgi.read_all(peer))
+    finally:
+        service.sql("UNLOCK TABLES")
+    assert response.status == 200
+    assert worker.process.wait(5) == 0
+
+
+def test_signals_while_requests_come_lose_none(worker):
+    """A worker that is restarted all the time, its socket staying: whoever connects gets a
+    whole answer, unless the worker left without having read the request, which the web
+    server sends again."""
+    answered = 0
+    for number in range(60):
+        worker.start()
+        assert worker.ask("/org/nobody/usageRecordGroup").status == 200
+        with fastcgi.connect(worker.path) as peer:
+            peer.sendall(fastcgi.request("/org/nobody/usageRecordGroup"))
+            if number % 3:
+                time.sleep(0.0005 * (number % 7))
+            assert worker.end(signal.SIGTERM, 5) == 0
+            worker.start()  # another takes what waits in the backlog
+            data = fastcgi.read_all(peer)
+        if data:
+            answered += 1
+            response = fastcgi.parse(data)
+            assert response.status == 200 and response.is_ended
+        assert worker.ask("/org/nobody/usageRecordGroup").status == 200
+        assert worker.end(signal.SIGTERM, 5) == 0
+    assert answered >= 55
+
+
+def test_an_idle_worker_uses_no_cpu(worker):
+    worker.start()
+    worker.ask("/org/nobody/usageRecordGroup")
+    with fastcgi.connect(worker.path):  # silent, also after the worker has given it up
+        before = worker.cpu_ticks()
+        time.sleep(1.5)
+        assert worker.cpu_ticks() - before <= 5
+
+
+def test_a_silent_peer_is_given_up_and_the_next_one_served(worker):
+    worker.start()
+    with fastcgi.connect(worker.path), fastcgi.connect(worker.path) as half:
+        half.sendall(fastcgi.request("/org/nobody/usageRecordGroup")[:-20])
+        start = time.monotonic()
+        assert worker.ask("/org/nobody/usageRecordGroup").status == 200
+        assert time.monotonic() - start < 4
+
+
+def test_a_request_in_small_pieces_is_served(worker):
+    worker.start()
+    with fastcgi.connect(worker.path) as peer:
+        request = fastcgi.request("/org/nobody/usageRecordGroup")
+        for at in range(0, len(request), 3):
+            peer.sendall(request[at:at + 3])
+            time.sleep(0.001)
+        assert fastcgi.parse(fastcgi.read_all(peer)).status == 200
+
+
+def test_a_peer_that_leaves_costs_the_database_nothing(service, worker):
+    """Its request waits behind a slow one; when its turn comes it is gone."""
+    worker.start()
+    worker.ask("/org/gone/usageRecordGroup")
+
+    def executed():
+        return int(service.sql("SHOW GLOBAL STATUS LIKE 'Com_stmt_execute'")[0][1])
+    service.sql("LOCK TABLES usage_record_group WRITE")
+    with fastcgi.connect(worker.path) as first:
+        first.sendall(fastcgi.request("/org/gone/usageRecordGroup"))
+        time.sleep(0.2)
+        for _ in range(10):
+            with fastcgi.connect(worker.path) as impatient:
+                impatient.sendall(fastcgi.request("/org/gone/usageRecordGroup"))
+        before = executed()
+        service.sql("UNLOCK TABLES")
+        assert fastcgi.parse(fastcgi.read_all(first)).status == 200
+    assert worker.ask("/org/gone/usageRecordGroup").status == 200
+    assert executed() - before <= 2
+
+
+def test_a_peer_that_does_not_read_does_not_end_the_worker(worker, sample):
+    worker.start()
+    target = f"/org/{sample['organizations'][0]}/usageRecordGroup?{sample['window']}"
+    for _ in range(5):
+        with fastcgi.connect(worker.path) as peer:
+            peer.sendall(fastcgi.request(target))
+            peer.recv(10)
+    assert worker.ask("/org/nobody/usageRecordGroup").status == 200
+    assert worker.process.poll() is None
+
+
+@pytest.mark.parametrize("data", [
+    b"", b"\0" * 100, b"\xff" * 1000, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    fastcgi.record(fastcgi.STDIN), fastcgi.record(fastcgi.PARAMS), fastcgi.record(9, b"", 0),
+    fastcgi.record(fastcgi.BEGIN_REQUEST, b"\0\1\0\0\0\0\0\0", version=0) + fastcgi.record(fastcgi.PARAMS),
+    fastcgi.record(fastcgi.BEGIN_REQUEST, b"\0\3\0\0\0\0\0\0") + fastcgi.record(fastcgi.PARAMS),
+    fastcgi.record(fastcgi.BEGIN_REQUEST, b"\0\1\0\0\0\0\0\0") + fastcgi.record(fastcgi.PARAMS, b"\xff\xff\xff\xff\xff\xff\xff\xff") + fastcgi.record(fastcgi.PARAMS),
+    fastcgi.record(fastcgi.BEGIN_REQUEST, b"\0\1\0\0\0\0\0\0") + fastcgi.record(fastcgi.PARAMS, b"\x7f\xff\xff\xfe\x7f") + fastcgi.record(fastcgi.PARAMS),
+    fastcgi.record(fastcgi.BEGIN_REQUEST, b"\0\1\0\0\0\0\0\0") * 3,
+], ids=range(12))
+def test_malformed_requests_are_dropped(worker, data):
+    worker.start()
+    with fastcgi.connect(worker.path) as peer:
+        peer.sendall(data)
+        peer.shutdown(socket.SHUT_WR)
+        assert fastcgi.read_all(peer) == b""
+    assert worker.ask("/org/nobody/usageRecordGroup").status == 200
+    assert worker.process.poll() is None
+
+
+def test_more_than_a_request_is_served_once(worker):
+    """A body, or anything else behind the parameters, changes nothing."""
+    worker.start()
+    request = fastcgi.request("/org/nobody/usageRecordGroup")
+    body = fastcgi.record(fastcgi.STDIN, b"x" * 60000)
+    for data in (request[:-8] + body + fastcgi.record(fastcgi.STDIN), request + request, request + b"\xff" * 50000,
+                 request[:-8]):
+        with fastcgi.connect(worker.path) as peer:
+            peer.sendall(data)
+            response = fastcgi.parse(fastcgi.read_all(peer))
+            assert response.status == 200 and response.body.count(b"nextOffset") == 1
+
+
+def test_head_has_no_body(worker):
+    worker.start()
+    head = worker.ask("/org/nobody/usageRecordGroup", method="HEAD")
+    get = worker.ask("/org/nobody/usageRecordGroup")
+    assert head.body == b"" and head.headers["Content-Length"] == str(len(get.body))
+
+
+def test_request_without_any_parameter(worker):
+    worker.start()
+    with fastcgi.connect(worker.path) as peer:
+        peer.sendall(fastcgi.record(fastcgi.BEGIN_REQUEST, struct.pack(">HB5x", 1, 0)) + fastcgi.record(fastcgi.PARAMS))
+        assert fastcgi.parse(fastcgi.read_all(peer)).status == 404
+
+
+def test_memory_and_descriptors_stay_where_they_were(worker, sample):
+    if "asan" in str(WORKER):
+        pytest.skip("AddressSanitizer keeps freed memory on purpose")
+    worker.start()
+    target = f"/org/{sample['organizations'][0]}/usageRecordGroup?{sample['window']}"
+    queries = ["", "&limit=1", "&status=INVALID", "&offset=3000", "&partner=AWS&source=API", "&limit=x", "&metaInfo={}"]
+
+    def serve(count):
+        for number in range(count):
+            worker.ask(target + queries[number % len(queries)])
+    serve(200)
+    memory, descriptors = worker.pss(), worker.descriptors()
+    serve(2000)
+    assert worker.pss() <= memory * 1.01 + 64
+    assert worker.descriptors() == descriptors
+    assert worker.pss() < 8 * 1024
+
+
+def test_memory_comes_back_after_long_documents(service, worker, organization):
+    if "asan" in str(WORKER):
+        pytest.skip("AddressSanitizer keeps freed memory on purpose")
+    for _ in range(30):
+        service.insert(organization, meta_info='{"t":"%s"}' % ("x" * 1_000_000))
+    worker.start()
+    worker.ask("/org/nobody/usageRecordGroup")
+    memory = worker.pss()
+    assert len(worker.ask(f"/org/{organization}/usageRecordGroup?endDate=2024-08-12").body) > 30_000_000
+    worker.ask("/org/nobody/usageRecordGroup")
+    assert worker.pss() < memory + 4096
+
+
+# -- the command line
+
+def run(*arguments, stdin=subprocess.DEVNULL, **settings):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("USAGE_RECORD_API_")}
+    environment.update({f"USAGE_RECORD_API_{name}": value for name, value in settings.items()})
+    return subprocess.run([WORKER, *arguments], stdin=stdin, env=environment, text=True, timeout=20,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_help_and_version():
+    result = run("--help")
+    assert result.returncode == 0 and "USAGE_RECORD_API_DB_HOST" in result.stdout and not result.stderr
+    result = run("--version")
+    assert result.returncode == 0 and result.stdout.startswith("usage-record-api ")
+
+
+@pytest.mark.parametrize("arguments", [["--nonsense"], ["nonsense"], ["--help=1"], ["--check-config", "x"]])
+def test_bad_arguments(arguments):
+    result = run(*arguments)
+    assert result.returncode == 2 and "--help" in result.stderr and not result.stdout
+
+
+def test_check_config():
+    result = run("--check-config", DB_HOST="db1,db2", LOG_LEVEL="debug")
+    assert result.returncode == 0 and not result.stderr
+    assert "USAGE_RECORD_API_DB_HOST=db1,db2\n" in result.stdout
+    assert "USAGE_RECORD_API_LOG_LEVEL=debug\n" in result.stdout
+
+
+@pytest.mark.parametrize("settings", [{"DB_PORT": "x"}, {"NO_SUCH": "1"}, {"DB_OPTION_FILE": "/no/such"},
+                                      {"DB_STATEMENT_TIMEOUT_MS": "9000"}])
+@pytest.mark.parametrize("arguments", [["--check-config"], []])
+def test_bad_settings_end_the_worker_at_the_start(settings, arguments):
+    result = run(*arguments, **settings)
+    assert result.returncode == 2 and list(settings.values())[0] in result.stderr or "NO_SUCH" in result.stderr \
+        or "less than" in result.stderr
+
+
+@pytest.mark.parametrize("stdin", ["null", "pipe", "connected"])
+def test_without_a_listening_socket(stdin):
+    with contextlib.ExitStack() as stack:
+        if stdin == "pipe":
+            read_end, write_end = os.pipe()
+            stack.callback(os.close, read_end)
+            stack.callback(os.close, write_end)
+            result = run(stdin=read_end)
+        elif stdin == "connected":
+            ours, theirs = socket.socketpair()
+            stack.enter_context(ours)
+            stack.enter_context(theirs)
+            result = run(stdin=theirs)
+        else:
+            result = run()
+    assert result.returncode == 1
+    assert "standard input is not a listening socket" in result.stderr
+
+
+def test_over_tcp(service):
+    """A web server on another machine: the same, with a connection that is closed gently."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    process = subprocess.Popen([WORKER], stdin=listener, stderr=subprocess.DEVNULL,
+                               env={**os.environ, **service.environment()})
+    try:
+        for _ in range(3):
+            with socket.create_connection(listener.getsockname(), timeout=10) as peer:
+                peer.sendall(fastcgi.request("/org/nobody/usageRecordGroup") + b"x" * 20000)
+                assert fastcgi.parse(fastcgi.read_all(peer)).status == 200
+        process.terminate()
+        assert process.wait(5) == 0
+    finally:
+        process.kill()
+        process.wait()
+        listener.close()
+
+
+def test_an_nonblocking_flag_that_others_clear_does_not_matter(worker):
+    """systemd makes the shared socket blocking whenever it starts an instance."""
+    worker.start()
+    worker.ask("/org/nobody/usageRecordGroup")
+    other = Worker(worker.path.parent, worker.environment)
+    other.listener.close()
+    other.listener, other.path = worker.listener.dup(), worker.path
+    other.start()
+    try:
+        wait_until(lambda: "serves" in other.log_path.read_text())
+        worker.listener.setblocking(True)
+        for _ in range(30):  # both are woken, one gets it, the other must not hang in accept
+            assert worker.ask("/org/nobody/usageRecordGroup").status == 200
+        time.sleep(0.05)
+        assert worker.end(signal.SIGTERM, 2) == 0
+        assert other.end(signal.SIGTERM, 2) == 0
+    finally:
+        other.close()
