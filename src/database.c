@@ -53,6 +53,7 @@ void database_close(struct database *database)
 		return;
 	database_disconnect(database);
 	free(database);
+	mysql_library_end();
 }
 
 void database_disconnect(struct database *database)

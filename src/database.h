@@ -65,7 +65,8 @@ struct database_statement {
 
 struct database;
 
-/* options are borrowed until database_close.  NULL when memory ran out. */
+/* One a process, because closing it ends the client library.  options are borrowed until
+ * database_close.  NULL when memory ran out. */
 struct database *database_open(const struct database_options *options);
 void database_close(struct database *database); /* NULL is fine */
 

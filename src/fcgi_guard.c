@@ -58,7 +58,7 @@ static bool read_pairs(struct pairs *pairs, const unsigned char *bytes, size_t l
 	return true;
 }
 
-/* What is wrong with a record, judged by its header and what came before. */
+/* Whether a record may stand here, judged by its header and what came before. */
 static bool is_expected(const FCGI_Header *header, size_t content_len, unsigned request_id,
                         bool is_first)
 {
@@ -66,8 +66,9 @@ static bool is_expected(const FCGI_Header *header, size_t content_len, unsigned 
 
 	if (header->version != FCGI_VERSION_1 || id == FCGI_NULL_REQUEST_ID)
 		return false;
+	/* libfcgi takes the padding of this one record for the next record. */
 	if (is_first)
-		return header->type == FCGI_BEGIN_REQUEST &&
+		return header->type == FCGI_BEGIN_REQUEST && header->paddingLength == 0 &&
 		       content_len == sizeof(FCGI_BeginRequestBody);
 	return header->type == FCGI_PARAMS && id == request_id;
 }

@@ -60,6 +60,8 @@ void text_add_json(struct text *text, struct slice slice)
 {
 	size_t done = 0; /* what stands before has been added */
 
+	if (slice.len == 0)
+		return; /* data may be NULL */
 	for (size_t i = 0; i < slice.len;) {
 		if (slice.len - i >= 8 && are_eight_plain(slice.data + i)) {
 			i += 8;

@@ -127,6 +127,11 @@ static void test_guard_refuses(void **state)
 		assert_int_equal(check(&request), FCGI_GUARD_MALFORMED);
 	}
 
+	request.len = 0; /* padding that libfcgi would read as a record */
+	add_record(&request, 1, 1, (unsigned char[8]){0, 1}, 8, 8);
+	add_params(&request, 1, "", 0);
+	assert_int_equal(check(&request), FCGI_GUARD_MALFORMED);
+
 	request.len = 0; /* another request's parameters */
 	add_begin(&request, 1, 1);
 	add_params(&request, 2, "\x01\x01nv", 4);
