@@ -208,7 +208,7 @@ static enum database_status fetch_rest(const struct find *find,
 		                            0) != 0)
 			return failure(find, statement);
 	}
-	return bind_result(find, statement);
+	return DATABASE_OK;
 }
 
 _Static_assert((int)QUERY_SQL_SIZE <= (int)DATABASE_SQL_SIZE, "any query fits");
@@ -271,14 +271,18 @@ static enum database_status execute(const struct find *find,
 	                                               write_sql, statement);
 	if (status != DATABASE_OK)
 		return status;
-	if (!execute_values((*statement)->handle, &repository->query))
-		return failure(find, *statement);
-	return bind_result(find, *statement);
+	return execute_values((*statement)->handle, &repository->query) ? DATABASE_OK
+	                                                                : failure(find, *statement);
 }
 
 static enum database_status fetch(const struct find *find, struct database_statement *statement,
                                   bool *is_end)
 {
+	/* Before the row, not behind one: binding anew may reset the lengths of the row at hand
+	 * (Connector/C 3.3.19). */
+	enum database_status status = bind_result(find, statement);
+	if (status != DATABASE_OK)
+		return status;
 	int code = mysql_stmt_fetch(statement->handle);
 
 	*is_end = code == MYSQL_NO_DATA;
