@@ -42,7 +42,7 @@ def values(service, sample):
             for name, column in COLUMNS.items()}
 
 
-@pytest.mark.parametrize("parts", itertools.product(EXCLUSIVE, STATUSES, SOURCES),
+@pytest.mark.parametrize("parts", list(itertools.product(EXCLUSIVE, STATUSES, SOURCES)),
                          ids=lambda parts: "+".join(f"{n}={v}" for part in parts for n, v in part.items()) or "all")
 def test_a_page_reads_its_rows_and_no_more(service, sample, values, parts):
     filters = {name: value or values.get(name, "") for part in parts for name, value in part.items()}
