@@ -169,6 +169,9 @@ class Service:
                                              charset="utf8mb4", autocommit=True)
         return self._database
 
+    def is_mariadb(self):
+        return "MariaDB" in self.sql("SELECT VERSION()", database=None)[0][0]
+
     def close_database(self):
         if self._database is not None:
             self._database.close()
