@@ -19,4 +19,8 @@ SET @statement = CONCAT('GRANT SELECT ON usage_record_group TO ', @account);
 PREPARE statement FROM @statement;
 EXECUTE statement;
 
+SET @statement = CONCAT('GRANT SELECT ON api_key TO ', @account);
+PREPARE statement FROM @statement;
+EXECUTE statement;
+
 DEALLOCATE PREPARE statement;

@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "metrics.h"
 
 /* Error numbers that one of the two libraries or servers does not name. */
 enum {
@@ -47,16 +48,8 @@ struct database *database_open(const struct database_options *options)
 	return database;
 }
 
-void database_close(struct database *database)
-{
-	if (database == NULL)
-		return;
-	database_disconnect(database);
-	free(database);
-	mysql_library_end();
-}
-
-void database_disconnect(struct database *database)
+/* Drops the connection with its statements. */
+static void disconnect(struct database *database)
 {
 	for (size_t i = 0; i < database->statement_count; i++)
 		mysql_stmt_close(database->statements[i].handle);
@@ -64,6 +57,15 @@ void database_disconnect(struct database *database)
 	if (database->connection != NULL)
 		mysql_close(database->connection);
 	database->connection = NULL;
+}
+
+void database_close(struct database *database)
+{
+	if (database == NULL)
+		return;
+	disconnect(database);
+	free(database);
+	mysql_library_end();
 }
 
 bool database_is_mariadb(const struct database *database)
@@ -151,8 +153,11 @@ static MYSQL *connect_host(const struct database_options *options, const struct 
 	set_tls(connection, options);
 	if (mysql_real_connect(connection, or_null(host->name), or_null(options->user), NULL,
 	                       or_null(options->name), host->port, or_null(options->socket), 0) != NULL &&
-	    set_session(connection, options, is_mariadb_server(connection)))
+	    set_session(connection, options, is_mariadb_server(connection))) {
+		metrics_count(METRICS_CONNECTS, 1);
 		return connection;
+	}
+	metrics_count(METRICS_CONNECT_FAILURES, 1);
 	log_message(LOG_LEVEL_ERROR, "connecting to %s failed: %u %s",
 	            host->name[0] != '\0' ? host->name : "the database", mysql_errno(connection),
 	            mysql_error(connection));
@@ -216,7 +221,7 @@ static MYSQL *connect_best(const struct database_options *options, bool *is_pref
 
 static void use_connection(struct database *database, MYSQL *connection, bool is_preferred)
 {
-	database_disconnect(database);
+	disconnect(database);
 	database->connection = connection;
 	database->is_mariadb = is_mariadb_server(connection);
 	database->is_preferred = is_preferred;
@@ -244,7 +249,8 @@ static void return_to_preferred(struct database *database)
 	database->return_at_ms = clock_ms() + database->return_wait_ms;
 }
 
-enum database_status database_connect(struct database *database)
+/* Sees to it that there is a connection: DATABASE_OK or DATABASE_UNAVAILABLE. */
+static enum database_status ensure_connection(struct database *database)
 {
 	bool is_preferred;
 
@@ -347,13 +353,43 @@ enum database_status database_error(struct database *database, MYSQL_STMT *handl
 	return status;
 }
 
-enum database_status database_ping(struct database *database)
+bool database_execute(MYSQL_STMT *handle, MYSQL_BIND *values, unsigned value_count)
 {
-	enum database_status status = database_connect(database);
+#ifdef HAVE_MYSQL_STMT_BIND_NAMED_PARAM
+	if (mysql_stmt_bind_named_param(handle, values, value_count, NULL))
+		return false;
+#else
+	(void)value_count;
+	if (mysql_stmt_bind_param(handle, values))
+		return false;
+#endif
+	return mysql_stmt_execute(handle) == 0;
+}
 
-	if (status == DATABASE_OK && mysql_ping(database->connection) != 0) {
-		database_disconnect(database);
-		return DATABASE_LOST;
+enum database_status database_run(struct database *database,
+                                  enum database_status (*attempt)(void *context), void *context)
+{
+	enum database_status status = DATABASE_LOST;
+
+	for (int tries = 0; tries < 2 && status == DATABASE_LOST; tries++) {
+		status = ensure_connection(database);
+		if (status == DATABASE_OK)
+			status = attempt(context);
+		/* Whoever waited for too long may still be sent the answer. */
+		if (status == DATABASE_LOST || status == DATABASE_TIMEOUT)
+			disconnect(database);
 	}
 	return status;
+}
+
+static enum database_status ping(void *context)
+{
+	struct database *database = context;
+
+	return mysql_ping(database->connection) == 0 ? DATABASE_OK : DATABASE_LOST;
+}
+
+enum database_status database_ping(struct database *database)
+{
+	return database_run(database, ping, database);
 }

@@ -7,7 +7,7 @@
  * includes mysql.h; works with MariaDB Connector/C and with Oracle's libmysqlclient.
  *
  * A database that is away is no fault of the process: database_open does not
- * connect, database_connect does, and after a failure it fails at once for
+ * connect, database_run does when it has to, and after a failure it fails at once for
  * DATABASE_BACK_OFF_MS instead of making one request after the other wait.
  */
 #ifndef DATABASE_H
@@ -70,24 +70,28 @@ struct database;
 struct database *database_open(const struct database_options *options);
 void database_close(struct database *database); /* NULL is fine */
 
-/* Sees to it that there is a connection: DATABASE_OK or DATABASE_UNAVAILABLE. */
-enum database_status database_connect(struct database *database);
-
-/* Drops the connection with its statements, so that the next database_connect makes
- * a new one. */
-void database_disconnect(struct database *database);
-
-/* Whether the server is a MariaDB; true only after database_connect. */
+/* Whether the server is a MariaDB; to be asked within an attempt of database_run. */
 bool database_is_mariadb(const struct database *database);
 
 /*
  * Gives the prepared statement of key, whose SQL text write_sql writes to a buffer of
- * DATABASE_SQL_SIZE bytes when it has to be prepared.  Needs a connection; the statement
- * is valid until the next call of this module.
+ * DATABASE_SQL_SIZE bytes when it has to be prepared.  To be called within an attempt of
+ * database_run; the statement is valid until the next call of this module.
  */
 enum database_status database_prepare(struct database *database, uint32_t key,
                                       void (*write_sql)(uint32_t key, char *sql),
                                       struct database_statement **statement);
+
+/* Executes a prepared statement with value_count values; false: see database_error. */
+bool database_execute(MYSQL_STMT *handle, MYSQL_BIND *values, unsigned value_count);
+
+/*
+ * Runs attempt on a connection, and once more on a new one when the first was lost.
+ * attempt returns what the functions of this module gave it; to whoever asks for the
+ * result, DATABASE_LOST means lost twice.
+ */
+enum database_status database_run(struct database *database,
+                                  enum database_status (*attempt)(void *context), void *context);
 
 /* What the error of a statement means, logged once; elapsed_ms is how long the caller
  * has been at it. */

@@ -1,21 +1,21 @@
 /*
- * handler - what an HTTP request means: routes, status codes, headers, and the line
- * in the log.
+ * handler - what a request means: roles, routes, request ids, and the line in the log.
  *
- * Owns the routes and the words of answers that are not the filter's.  Knows neither
- * FastCGI nor SQL.
+ * Owns the paths.  Knows neither FastCGI nor SQL.
  */
 #ifndef HANDLER_H
 #define HANDLER_H
 
 #include "http.h"
 
+struct authorizer;
 struct handler;
 struct repository;
 
-/* slow_ms: requests that take longer are logged as warnings.  repository is borrowed
- * until handler_close.  NULL when memory ran out. */
-struct handler *handler_open(struct repository *repository, unsigned slow_ms);
+/* slow_ms: requests that take longer are logged as warnings.  repository and authorizer
+ * are borrowed until handler_close.  NULL when memory ran out. */
+struct handler *handler_open(struct repository *repository, struct authorizer *authorizer,
+                             unsigned slow_ms);
 void handler_close(struct handler *handler); /* NULL is fine */
 
 /*
@@ -25,7 +25,7 @@ void handler_close(struct handler *handler); /* NULL is fine */
 void handler_respond(void *context, const struct http_request *request,
                      struct http_response *response);
 
-/* Writes the request's line to the log. */
+/* Counts the request and writes its line to the log. */
 void handler_finish(void *context, const struct http_request *request,
                     const struct http_response *response, bool is_sent, double total_ms);
 

@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "authorizer.h"
 #include "handler.h"
+#include "metrics.h"
 #include "repository.h"
 #include "server.h"
 #include "settings.h"
@@ -22,7 +24,7 @@ static void usage(FILE *out)
 	      "\n"
 	      "A FastCGI worker that lists usage record groups: serves the listening socket on\n"
 	      "its standard input, as spawn-fcgi and systemd hand it over, until it gets TERM,\n"
-	      "INT or USR1.\n"
+	      "INT, HUP or USR1.\n"
 	      "\n"
 	      "  --check-config  check the settings, print those in effect, and exit\n"
 	      "  --help          print this text and exit\n"
@@ -37,17 +39,20 @@ static int serve(const struct settings *settings)
 {
 	struct database *database = NULL;
 	struct repository *repository = NULL;
+	struct authorizer *authorizer = NULL;
 	struct handler *handler = NULL;
 	int exit_status = EXIT_FAILURE;
 
 	if ((database = database_open(&settings->database)) == NULL ||
 	    (repository = repository_open(database, settings->database.statement_timeout_ms)) == NULL ||
-	    (handler = handler_open(repository, settings->slow_ms)) == NULL) {
+	    (authorizer = authorizer_open(database, settings->key_memory_s)) == NULL ||
+	    (handler = handler_open(repository, authorizer, settings->slow_ms)) == NULL) {
 		log_message(LOG_LEVEL_ERROR, "out of memory");
 		goto out;
 	}
 	if (!server_open())
 		goto out;
+	metrics_open(settings->metrics_file);
 	log_message(LOG_LEVEL_INFO, "%s %s serves", PACKAGE_NAME, PACKAGE_VERSION);
 	struct server_handler server_handler = {handler, handler_respond, handler_finish};
 	if (server_run(&server_handler))
@@ -57,6 +62,7 @@ static int serve(const struct settings *settings)
 out:
 	log_flush();
 	handler_close(handler);
+	authorizer_close(authorizer);
 	repository_close(repository);
 	database_close(database);
 	return exit_status;

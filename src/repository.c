@@ -51,6 +51,7 @@ struct find {
 	struct repository_result *result;
 	struct record_position position; /* the place behind which the next statement goes on */
 	uint32_t skip;                   /* records still to be passed over here */
+	unsigned try_count;
 	double start_ms;
 };
 
@@ -249,14 +250,7 @@ static bool execute_values(MYSQL_STMT *handle, const struct query *query)
 			break;
 		}
 	}
-#ifdef HAVE_MYSQL_STMT_BIND_NAMED_PARAM
-	if (mysql_stmt_bind_named_param(handle, binds, (unsigned)query->value_count, NULL))
-		return false;
-#else
-	if (mysql_stmt_bind_param(handle, binds))
-		return false;
-#endif
-	return mysql_stmt_execute(handle) == 0;
+	return database_execute(handle, binds, (unsigned)query->value_count);
 }
 
 /* Prepares and executes the repository's query; its rows are then to be fetched from
@@ -432,27 +426,26 @@ static void shrink_row(struct row *row)
 			resize_document(row, column, DOCUMENT_SIZE);
 }
 
+/* One try; what an earlier one did is forgotten. */
+static enum database_status try_page(void *context)
+{
+	struct find *find = context;
+
+	*find->result = (struct repository_result){.retry_count = find->try_count++};
+	find->sink->begin(find->sink->context);
+	return find_page(find);
+}
+
 enum repository_status repository_find(struct repository *repository, const struct filter *filter,
                                        const struct repository_sink *sink,
                                        struct repository_result *result)
 {
 	struct find find = {.repository = repository, .filter = filter, .sink = sink,
 	                    .result = result, .start_ms = clock_ms()};
-	enum database_status status;
-	unsigned retry_count = 0;
 
-	for (;;) {
-		*result = (struct repository_result){.retry_count = retry_count};
-		sink->begin(sink->context);
-		status = database_connect(repository->database);
-		if (status == DATABASE_OK)
-			status = find_page(&find);
-		if (status == DATABASE_LOST || status == DATABASE_TIMEOUT)
-			database_disconnect(repository->database);
-		if (status != DATABASE_LOST || retry_count > 0)
-			break;
-		retry_count++;
-	}
+	*result = (struct repository_result){.row_count = 0};
+	sink->begin(sink->context);
+	enum database_status status = database_run(repository->database, try_page, &find);
 	shrink_row(&repository->row);
 	return repository_status(status);
 }

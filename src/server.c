@@ -48,8 +48,9 @@ bool server_open(void)
 	socklen_t len = sizeof is_listening, address_len = sizeof address;
 
 	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGHUP);
 	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGUSR1);
 	if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0 ||
 	    (signal_fd = signalfd(-1, &signals, SFD_CLOEXEC)) < 0)
@@ -240,6 +241,21 @@ static const char *parameter(const FCGX_Request *request, const char *name)
 	return value != NULL ? value : "";
 }
 
+/* A name that is misspelt must not turn the question of an authorizer into a call, whose
+ * 200 would mean yes. */
+static enum http_role find_role(const FCGX_Request *request)
+{
+	const char *name = parameter(request, "USAGE_RECORD_API_ROLE");
+	enum http_role role = HTTP_CALL;
+
+	if (request->role == FCGI_AUTHORIZER)
+		return HTTP_AUTHORIZER; /* FastCGI 1.0, section 6.3 */
+	if (name[0] != '\0')
+		while (role < HTTP_ROLE_COUNT && strcmp(name, http_role_names[role]) != 0)
+			role++;
+	return role;
+}
+
 static void answer(const FCGX_Request *request, int fd, const struct server_handler *handler)
 {
 	static struct http_response response;
@@ -247,10 +263,10 @@ static void answer(const FCGX_Request *request, int fd, const struct server_hand
 	struct http_request http_request = {.method = parameter(request, "REQUEST_METHOD"),
 	                                    .target = parameter(request, "REQUEST_URI"),
 	                                    .query = parameter(request, "QUERY_STRING"),
-	                                    .request_id = parameter(request, "HTTP_X_REQUEST_ID")};
+	                                    .request_id = parameter(request, "HTTP_X_REQUEST_ID"),
+	                                    .authorization = parameter(request, "HTTP_AUTHORIZATION"),
+	                                    .role = find_role(request)};
 
-	response.headers = TEXT_IN(response.headers_data);
-	response.is_head = false;
 	handler->respond(handler->context, &http_request, &response);
 	struct slice body = response.is_head ? (struct slice){NULL, 0} : response.body;
 	bool is_sent = send_response(fd, (unsigned)request->requestId, text_slice(&response.headers), body);

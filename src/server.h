@@ -5,7 +5,7 @@
  * Owns the accept loop, signals, time limits towards the peer and FastCGI framing.
  * The only module that includes fcgiapp.h.  Knows no route and no database.
  *
- * TERM, INT and USR1 mean the same: answer the request in hand in full, then leave;
+ * TERM, INT, HUP and USR1 mean the same: answer the request in hand in full, then leave;
  * at once when there is none.  A fault of one request or of one peer never ends the
  * loop.
  */
@@ -32,7 +32,7 @@ struct server_handler {
 };
 
 /*
- * Blocks the three signals, so that from here on they are taken by server_run alone,
+ * Blocks these signals, so that from here on they are taken by server_run alone,
  * and initialises libfcgi.  To be called first.  False: standard input is no
  * listening socket or the system refused; the log says which.
  */

@@ -17,6 +17,8 @@ struct settings {
 	struct database_options database;
 	enum log_level log_level;
 	enum log_target log_target;
+	const char *metrics_file;
+	unsigned key_memory_s;
 	unsigned slow_ms;
 };
 

@@ -8,12 +8,31 @@
 #include <json-c/json.h>
 #include <string.h>
 
+#include "authorizer.h"
 #include "handler.h"
 #include "log.h"
 #include "query.h"
 #include "repository.h"
 
 static struct query query;
+
+/* Remembers whose path it was asked about. */
+static char asked[1024];
+
+enum authorizer_status authorizer_check(struct authorizer *authorizer, struct slice authorization,
+                                        struct slice organization)
+{
+	(void)authorizer;
+	(void)authorization;
+	snprintf(asked, sizeof asked, "%.*s", (int)organization.len, organization.data);
+	return AUTHORIZER_ALLOWED;
+}
+
+enum repository_status repository_check(struct repository *repository)
+{
+	(void)repository;
+	return REPOSITORY_OK;
+}
 
 enum repository_status repository_find(struct repository *repository, const struct filter *filter,
                                        const struct repository_sink *sink,
@@ -27,7 +46,9 @@ enum repository_status repository_find(struct repository *repository, const stru
 
 	(void)repository;
 	MUST(filter->limit >= 1 && filter->limit <= FILTER_LIMIT_MAX);
+	/* The authorizer was asked about the same organization. */
 	MUST(filter->organization_id.len >= 1);
+	MUST(strcmp(filter->organization_id.text, asked) == 0);
 	MUST((filter->partner != NULL) + (filter->buyer_id.len > 0) + (filter->entitlement_id.len > 0) +
 	         (filter->product_id.len > 0) <= 1);
 	for (int dialect = QUERY_MYSQL; dialect <= QUERY_MARIADB; dialect++) {
@@ -74,14 +95,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (handler == NULL) {
 		log_open(LOG_LEVEL_ERROR, LOG_TARGET_STDERR);
-		handler = handler_open(NULL, 1000);
+		handler = handler_open(NULL, NULL, 1000);
 		MUST(handler != NULL);
 	}
 	if (newline != NULL)
 		*newline = '\0';
 	struct http_request request = {.method = "GET", .target = text,
-	                               .query = newline != NULL ? newline + 1 : "", .request_id = "f"};
-	response.headers = TEXT_IN(response.headers_data);
+	                               .query = newline != NULL ? newline + 1 : "", .request_id = "f",
+	                               .authorization = "", .role = HTTP_AUTHORIZER};
+	handler_respond(handler, &request, &response);
+	handler_finish(handler, &request, &response, true, 0);
+	MUST(response.status == 200);
+	request.role = HTTP_CALL;
 	handler_respond(handler, &request, &response);
 	handler_finish(handler, &request, &response, true, 0);
 	MUST(!response.headers.is_cut);
@@ -103,7 +128,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	*end = '\0';
 	request.target = target;
 	request.query = "";
-	response.headers = TEXT_IN(response.headers_data);
 	handler_respond(handler, &request, &response);
 	handler_finish(handler, &request, &response, true, 0);
 	MUST(response.status == 200);

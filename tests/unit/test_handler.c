@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "authorizer.h"
 #include "handler.h"
 #include "log.h"
 #include "repository.h"
@@ -17,8 +18,31 @@ static struct {
 	struct filter filter; /* without what it owns */
 } database;
 
+/* What the next authorizer_check answers, and what it was asked. */
+static struct {
+	enum authorizer_status status;
+	char authorization[64], organization[512];
+} keys;
+
 static struct handler *handler;
 static struct http_response response;
+
+enum authorizer_status authorizer_check(struct authorizer *authorizer, struct slice authorization,
+                                        struct slice organization)
+{
+	(void)authorizer;
+	snprintf(keys.authorization, sizeof keys.authorization, "%.*s", (int)authorization.len,
+	         authorization.data);
+	snprintf(keys.organization, sizeof keys.organization, "%.*s", (int)organization.len,
+	         organization.data);
+	return keys.status;
+}
+
+enum repository_status repository_check(struct repository *repository)
+{
+	(void)repository;
+	return database.status;
+}
 
 enum repository_status repository_find(struct repository *repository, const struct filter *filter,
                                        const struct repository_sink *sink,
@@ -45,18 +69,24 @@ enum repository_status repository_find(struct repository *repository, const stru
 	return database.status;
 }
 
-static const char *ask_as(const char *method, const char *target, const char *query)
+static const char *ask_for(enum http_role role, const char *method, const char *target,
+                           const char *query)
 {
 	struct http_request request = {.method = method, .target = target, .query = query,
-	                               .request_id = "test-1"};
+	                               .request_id = "test-1", .authorization = "Key s3cret",
+	                               .role = role};
 	static char text[HTTP_HEADERS_SIZE];
 
 	database.was_asked = false;
-	response.headers = TEXT_IN(response.headers_data);
 	handler_respond(handler, &request, &response);
 	handler_finish(handler, &request, &response, true, 0.1);
 	snprintf(text, sizeof text, "%.*s", (int)response.headers.len, response.headers.data);
 	return text;
+}
+
+static const char *ask_as(const char *method, const char *target, const char *query)
+{
+	return ask_for(HTTP_CALL, method, target, query);
 }
 
 static const char *ask(const char *target)
@@ -292,8 +322,8 @@ static void test_handler_request_id(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		struct http_request request = {.method = "GET", .target = "/", .query = "",
-		                               .request_id = rows[i].given};
-		response.headers = TEXT_IN(response.headers_data);
+		                               .request_id = rows[i].given, .authorization = "",
+		                               .role = HTTP_CALL};
 		handler_respond(handler, &request, &response);
 		text_end(&response.headers);
 		snprintf(expected, sizeof expected, "\r\nX-Request-Id: %s\r\n", rows[i].given);
@@ -306,11 +336,113 @@ static void test_handler_request_id(void **state)
 	}
 }
 
+static void test_handler_as_an_authorizer(void **state)
+{
+	static const struct {
+		enum authorizer_status keys;
+		int status;
+		const char *header;
+	} rows[] = {
+	    {AUTHORIZER_ALLOWED, 200, ""},
+	    {AUTHORIZER_NO_KEY, 401, "WWW-Authenticate: Key realm=\"usage-record-api\"\r\n"},
+	    {AUTHORIZER_FORBIDDEN, 403, ""},
+	    {AUTHORIZER_FAILED, 500, ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		keys.status = rows[i].keys;
+		const char *headers = ask_for(HTTP_AUTHORIZER, "GET", "/org/ac%2Fme/usageRecordGroup?x=1", "");
+		assert_int_equal(response.status, rows[i].status);
+		assert_non_null(strstr(headers, rows[i].header));
+		assert_string_equal(keys.authorization, "Key s3cret");
+		assert_string_equal(keys.organization, "ac/me");
+		assert_false(database.was_asked);
+		assert_null(strstr(headers, "s3cret"));
+		assert_null(strstr(body(), "s3cret"));
+	}
+}
+
+static void test_handler_of_an_unknown_role(void **state)
+{
+	(void)state;
+	keys.status = AUTHORIZER_ALLOWED;
+	ask_for(HTTP_ROLE_COUNT, "GET", "/org/acme/usageRecordGroup", "");
+	assert_int_equal(response.status, 500);
+	assert_false(database.was_asked);
+}
+
+/* What the authorizer is asked about is what the call would answer about, or nobody. */
+static void test_handler_reads_the_organization_in_one_way(void **state)
+{
+	static const struct {
+		const char *target, *organization;
+	} rows[] = {
+	    {"/org/acme/usageRecordGroup", "acme"},
+	    {"/org/acme/other", "acme"},
+	    {"/org/acme", "acme"},
+	    {"/%6Frg/%61cme/usageRecordGroup", "acme"},
+	    {"/org/a+b/usageRecordGroup", "a+b"},
+	    {"/org/Acme/usageRecordGroup", "Acme"},
+	    {"/org/acme%20/usageRecordGroup", "acme "},
+	    {"/org/acme/../other/usageRecordGroup", ""},
+	    {"/org/acme/./usageRecordGroup", ""},
+	    {"/org//acme/usageRecordGroup", ""},
+	    {"//org/acme/usageRecordGroup", ""},
+	    {"/org/acme%00/usageRecordGroup", ""},
+	    {"/org/%zz/usageRecordGroup", ""},
+	    {"/org/%ff/usageRecordGroup", ""},
+	    {"/", ""},
+	    {"", ""},
+	};
+
+	(void)state;
+	keys.status = AUTHORIZER_ALLOWED;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		ask_for(HTTP_AUTHORIZER, "GET", rows[i].target, "");
+		assert_row_text(rows[i].target, keys.organization, rows[i].organization);
+		ask(rows[i].target);
+		assert_row(rows[i].target, !database.was_asked ||
+		                               strcmp(database.filter.organization_id.text,
+		                                      rows[i].organization) == 0);
+	}
+}
+
+static void test_handler_of_local_paths(void **state)
+{
+	static const struct {
+		const char *target;
+		enum repository_status database;
+		int status;
+		const char *begin;
+	} rows[] = {
+	    {"/healthz", REPOSITORY_OK, 200, "\"alive\""},
+	    {"/healthz", REPOSITORY_UNAVAILABLE, 200, "\"alive\""},
+	    {"/readyz", REPOSITORY_OK, 200, "\"the database answers\""},
+	    {"/readyz", REPOSITORY_UNAVAILABLE, 503, "\"the database does not answer\""},
+	    {"/metrics", REPOSITORY_OK, 200, "# HELP usage_record_api_requests_total "},
+	    {"/org/acme/usageRecordGroup", REPOSITORY_OK, 404, "\"there is nothing at this path\""},
+	    {"/", REPOSITORY_OK, 404, "\"there is nothing at this path\""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		database.status = rows[i].database;
+		ask_for(HTTP_LOCAL, "GET", rows[i].target, "");
+		assert_row(rows[i].target, response.status == rows[i].status);
+		assert_row(rows[i].target, strncmp(body(), rows[i].begin, strlen(rows[i].begin)) == 0);
+		ask(rows[i].target); /* clients do not get there */
+		assert_row(rows[i].target, response.status == 404 || response.status == 400 ||
+		                               strcmp(rows[i].target, "/org/acme/usageRecordGroup") == 0);
+	}
+	database.status = REPOSITORY_OK;
+}
+
 static int set_up(void **state)
 {
 	(void)state;
 	log_open(LOG_LEVEL_ERROR, LOG_TARGET_STDERR);
-	return (handler = handler_open(NULL, 1000)) == NULL;
+	return (handler = handler_open(NULL, NULL, 1000)) == NULL;
 }
 
 static int tear_down(void **state)
@@ -332,6 +464,10 @@ int main(void)
 	    cmocka_unit_test(test_handler_of_head),
 	    cmocka_unit_test(test_handler_of_other_methods),
 	    cmocka_unit_test(test_handler_request_id),
+	    cmocka_unit_test(test_handler_as_an_authorizer),
+	    cmocka_unit_test(test_handler_of_an_unknown_role),
+	    cmocka_unit_test(test_handler_reads_the_organization_in_one_way),
+	    cmocka_unit_test(test_handler_of_local_paths),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
