@@ -19,6 +19,8 @@ enum {
 	DOCUMENT_SIZE = 16 * 1024,
 	/* A buffer that one long document made larger than this is given back. */
 	DOCUMENT_SIZE_KEPT = 256 * 1024,
+	/* What planning a statement takes at the very most. */
+	PLANNING_MS = 50,
 	/* Candidates of a metaInfo filter that one statement may give. */
 	CANDIDATES_MAX = 10000,
 };
@@ -285,24 +287,49 @@ static enum database_status fetch(const struct find *find, struct database_state
 	return code == 0 || code == MYSQL_NO_DATA ? DATABASE_OK : failure(find, statement);
 }
 
+/* Ends the rows of a statement, read to their end or not; NULL is fine. */
+static void end_rows(struct database_statement *statement)
+{
+	if (statement != NULL)
+		mysql_stmt_free_result(statement->handle);
+}
+
+/*
+ * Executes the query and fetches its first row.  A statement that is killed, by hand or
+ * by its limit, while MariaDB still plans it can end as if nothing had been found: no
+ * row, no error, no warning (10.11.19).  So nothing is believed only when it is said
+ * twice, unless it took so long that there was more than planning.
+ */
+static enum database_status fetch_first(const struct find *find,
+                                        struct database_statement **statement, bool *is_end)
+{
+	for (int tries = 0;; tries++) {
+		double start_ms = clock_ms();
+		enum database_status status = execute(find, statement);
+		if (status != DATABASE_OK)
+			return status;
+		status = fetch(find, *statement, is_end);
+		if (status != DATABASE_OK || !*is_end || tries > 0 || clock_ms() - start_ms > PLANNING_MS)
+			return status;
+		end_rows(*statement);
+	}
+}
+
 /* Finds the record at depth filter.offset - 1, the last one before the page. */
 static enum database_status seek(struct find *find, bool *is_found)
 {
 	struct repository *repository = find->repository;
-	struct database_statement *statement;
-	bool is_end;
+	struct database_statement *statement = NULL;
+	bool is_end = true;
 
 	query_build(&repository->query, find->filter,
 	            database_is_mariadb(repository->database) ? QUERY_MARIADB : QUERY_MYSQL,
 	            QUERY_SEEK, NULL, 1, find->skip - 1);
-	enum database_status status = execute(find, &statement);
-	if (status != DATABASE_OK)
-		return status;
-	status = fetch(find, statement, &is_end);
+	enum database_status status = fetch_first(find, &statement, &is_end);
 	*is_found = status == DATABASE_OK && !is_end;
 	if (*is_found)
 		find->position = position_of(&repository->row);
-	mysql_stmt_free_result(statement->handle);
+	end_rows(statement);
 	return status;
 }
 
@@ -337,24 +364,22 @@ static enum database_status read_rows(struct find *find, const struct record_pos
                                       uint32_t wanted, uint32_t skip, bool *is_done)
 {
 	struct repository *repository = find->repository;
-	struct database_statement *statement;
+	struct database_statement *statement = NULL;
 	uint32_t row_count = 0;
 	bool is_end = false;
 
 	query_build(&repository->query, find->filter,
 	            database_is_mariadb(repository->database) ? QUERY_MARIADB : QUERY_MYSQL,
 	            QUERY_PAGE, after, wanted, skip);
-	enum database_status status = execute(find, &statement);
-	if (status != DATABASE_OK)
-		return status;
-	while (!*is_done && (status = fetch(find, statement, &is_end)) == DATABASE_OK && !is_end) {
+	enum database_status status = fetch_first(find, &statement, &is_end);
+	while (status == DATABASE_OK && !is_end && !*is_done) {
 		row_count++;
-		if (!take_row(find, is_done)) {
+		if (!take_row(find, is_done))
 			status = DATABASE_FAILED;
-			break;
-		}
+		else if (!*is_done)
+			status = fetch(find, statement, &is_end);
 	}
-	mysql_stmt_free_result(statement->handle);
+	end_rows(statement);
 	*is_done |= row_count < wanted;
 	find->position = position_of(&repository->row);
 	return status;

@@ -106,6 +106,7 @@ static bool receive(int fd, bool *is_all)
 {
 	static unsigned char bytes[FCGI_GUARD_REQUEST_MAX];
 	double deadline_ms = 0;
+	bool is_all_sent = false; /* the peer has closed its side */
 
 	for (;;) {
 		ssize_t count = recv(fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
@@ -125,6 +126,8 @@ static bool receive(int fd, bool *is_all)
 		double now_ms = clock_ms();
 		if (deadline_ms == 0)
 			deadline_ms = now_ms + SERVER_RECEIVE_TIMEOUT_MS;
+		if (is_all_sent)
+			return false;
 		if (now_ms >= deadline_ms) {
 			log_message(LOG_LEVEL_WARNING, "no whole FastCGI request within %d ms",
 			            SERVER_RECEIVE_TIMEOUT_MS);
@@ -132,7 +135,7 @@ static bool receive(int fd, bool *is_all)
 		}
 		/* A socket with half a request counts as readable: look again a bit later. */
 		if (count > 0)
-			wait_for(-1, 0, RECEIVE_POLL_MS);
+			is_all_sent = wait_for(fd, POLLRDHUP, RECEIVE_POLL_MS);
 		else
 			wait_for(fd, POLLIN, (int)(deadline_ms - now_ms) + 1);
 		if (is_stopped)

@@ -150,9 +150,9 @@ class Service:
         return sorted(int(pid) for pid in pathlib.Path(path).read_text().split())
 
     def log(self):
-        """What the workers logged, a dict a line."""
+        """What the workers logged, a dict a line; multiwatch says a word there now and then."""
         lines = (self.dir / "workers.log").read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines]
+        return [json.loads(line) for line in lines if not line.startswith("Child[")]
 
     def log_of(self, request_id):
         """The lines of one request; waits for its access line."""

@@ -106,12 +106,13 @@ def test_no_page_sorts_or_scans_a_table(service, sample):
 
 
 def test_meta_info_alone_reads_its_window_and_no_more(service, sample):
-    query = urllib.parse.urlencode({"metaInfo": '{"customer":"nobody at all"}'})
-    organization = sample["organizations"][3]
-    rows = service.sql("SELECT COUNT(*) FROM usage_record_group WHERE organization_id = %s", [organization])[0][0]
-    target = f"/org/{organization}/usageRecordGroup?{query}&{sample['window']}&limit={LIMIT}"
+    query = urllib.parse.urlencode({"metaInfo": '{"customer":"Rocket 🚀 Labs","SkipValidation":true}'})
+    organization, rows = sample["organizations"][3], sample["sizes"][3]
+    target = f"/org/{organization}/usageRecordGroup?{query}&{sample['window']}"
     service.ask(target)
-    assert rows <= cost(service, target)[0] <= rows + 5
+    read, answer = cost(service, target)
+    assert 0 < len(answer.json()["usageRecordGroups"]) < rows
+    assert rows <= read <= rows + 5
 
 
 def test_statements_are_sent_once_and_kept(service, sample):
