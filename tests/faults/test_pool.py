@@ -1,0 +1,197 @@
+"""Faults of workers, web server and clients under eight checked clients."""
+
+import itertools
+import os
+import random
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+import fastcgi
+from service import stopped, wait_until
+
+
+def test_workers_are_killed_every_300_ms(service, load, duration):
+    deadline, killed = time.monotonic() + duration, 0
+    while time.monotonic() < deadline:
+        load.wait(0.3)
+        os.kill(random.choice(service.worker_pids()), signal.SIGKILL)
+        killed += 1
+    load.stop()
+    load.assert_none_failed()
+    assert killed >= duration
+
+
+def test_workers_are_killed_as_they_send(service, questions, duration):
+    """Only full pages, so that nearly every kill hits the making or sending of one."""
+    import load as load_module
+    pages = {target: body for target, body in questions.items() if body is not None and len(body) > 500_000}
+    assert pages
+    load = load_module.Load(service, pages)
+    deadline = time.monotonic() + duration
+    while time.monotonic() < deadline:
+        load.wait(0.15)
+        os.kill(random.choice(service.worker_pids()), signal.SIGKILL)
+    load.stop()
+    load.assert_none_failed()
+
+
+def test_the_pool_is_restarted_twenty_times(service, load):
+    for _ in range(20):
+        before = service.worker_pids()
+        for pid in before:
+            os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: len(service.worker_pids()) == len(before) and not set(before) & set(service.worker_pids()))
+        load.wait(0.05)
+    load.stop()
+    load.assert_none_failed()
+
+
+def test_nginx_is_reloaded_twenty_times(service, load):
+    for _ in range(20):
+        os.kill(service.pid("nginx"), signal.SIGHUP)
+        load.wait(0.15)
+    load.stop()
+    load.assert_none_failed()
+
+
+def test_a_worker_stands_still(service, load, duration):
+    """Its own request waits for it; the others are served by the rest of the pool."""
+    with stopped(service.worker_pids()[0]):
+        load.wait(min(duration, 5))
+    load.stop()
+    load.assert_none_failed()
+
+
+def test_clients_leave_halfway(service, load, questions, duration):
+    target = max((target for target, body in questions.items() if body), key=lambda target: len(questions[target]))
+    deadline, count = time.monotonic() + duration, itertools.count()
+    while time.monotonic() < deadline:
+        with service.connect() as connection:
+            connection.sendall(f"GET {target} HTTP/1.1\r\nHost: t\r\n\r\n".encode())
+            if next(count) % 2:
+                connection.recv(1000)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # a reset
+    load.stop()
+    load.assert_none_failed()
+    assert next(count) > 20
+
+
+def test_slow_clients_hold_no_worker(service, load, questions):
+    """Thirty clients that take a full page byte by byte, and thirty that send their request
+    so: more than there are workers, for longer than a request takes."""
+    target = max((target for target, body in questions.items() if body), key=lambda target: len(questions[target]))
+    slow = []
+    for number in range(60):
+        connection = service.connect()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        request = f"GET {target} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n".encode()
+        connection.sendall(request if number % 2 else request[:20])
+        slow.append(connection)
+    deadline = time.monotonic() + 2
+    while time.monotonic() < deadline:
+        for number, connection in enumerate(slow):
+            if number % 2:
+                connection.recv(100)
+        load.wait(0.05)
+    load.stop()
+    for connection in slow:
+        connection.close()
+    load.assert_none_failed()
+    assert max(took for _, took, _ in load.good) < 3
+
+
+def mutate(random_source, data):
+    data = bytearray(data)
+    for _ in range(random_source.randrange(1, 6)):
+        kind, at = random_source.randrange(5), random_source.randrange(len(data) or 1)
+        if kind == 0 and data:
+            data[at] = random_source.randrange(256)
+        elif kind == 1:
+            data[at:at] = random_source.randbytes(random_source.randrange(1, 20))
+        elif kind == 2:
+            del data[at:at + random_source.randrange(1, 20)]
+        elif kind == 3 and len(data) > 7:
+            data[at % 8] = random_source.choice([0, 1, 2, 4, 5, 9, 255])  # a header's field
+        else:
+            data[at:at] = data[:at]
+    return bytes(data[:60000])
+
+
+def test_malformed_records_straight_to_the_socket(service, load, duration):
+    random_source = random.Random(20240812)
+    seeds = [fastcgi.request("/org/nobody/usageRecordGroup?limit=1"), fastcgi.request("/x", method="HEAD"),
+             fastcgi.request("/org/nobody/usageRecordGroup", HTTP_X="y" * 300), b"\1\1\0\1\0\x08\0\0\0\1\0\0\0\0\0\0", b""]
+    pids, deadline, count = service.worker_pids(), time.monotonic() + duration, 0
+    while time.monotonic() < deadline:
+        with fastcgi.connect(service.dir / "fastcgi.sock") as peer:
+            try:
+                peer.sendall(mutate(random_source, random_source.choice(seeds)))
+                peer.shutdown(socket.SHUT_WR)
+                fastcgi.read_all(peer)
+            except OSError:
+                pass
+        count += 1
+    load.stop()
+    load.assert_none_failed()
+    assert service.worker_pids() == pids  # none ended
+    assert count > 50
+
+
+def test_silent_peers_at_the_socket(service, load):
+    """As many as there are workers, again and again: each is held for a second at most."""
+    for _ in range(2):
+        silent = [fastcgi.connect(service.dir / "fastcgi.sock") for _ in range(4)]
+        load.wait(1.5)
+        for peer in silent:
+            peer.close()
+    load.stop()
+    load.assert_none_failed()
+    assert max(took for _, took, _ in load.good) < 4
+
+
+@pytest.fixture
+def full_disk(tmp_path):
+    """A disk of its own, full but for a few pages."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", disk], check=False).returncode == 0
+    assert mounted, "this test mounts a small tmpfs and needs to be root"
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_the_disk_of_the_log_is_full(service, questions, full_disk):
+    import load as load_module
+    log = service.dir / "workers.log"
+    service.stack("workers", "stop")
+    log.rename(service.dir / "workers.log.kept")
+    log.symlink_to(full_disk / "log")
+    service.stack("workers", "start")
+    try:
+        load = load_module.Load(service, questions)
+        load.wait(2)
+        load.stop()
+        load.assert_none_failed()
+        assert (full_disk / "log").stat().st_size >= 60_000
+    finally:
+        service.stack("workers", "stop")
+        log.unlink()
+        service.stack("workers", "start")
+        wait_until(lambda: service.ask("/org/nobody/usageRecordGroup").status == 200)
+
+
+def test_more_requests_than_workers_wait_in_order(service, questions):
+    """Two hundred at once: all are answered, the last within a bound."""
+    import load as load_module
+    load = load_module.Load(service, questions, clients=200)
+    load.wait(3)
+    load.stop()
+    load.assert_none_failed()
+    times = sorted(took for _, took, _ in load.good)
+    assert times[-1] < 10
+
+
