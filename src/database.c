@@ -319,6 +319,8 @@ static enum database_status classify(const struct database_options *options, uns
                                      double elapsed_ms)
 {
 	switch (error) {
+	case 0: /* the library does not know why */
+		return DATABASE_LOST;
 	case CR_SERVER_LOST:
 		/* The library says so too when the read timeout ended the wait; asking once
 		 * more would double it. */
@@ -345,11 +347,17 @@ enum database_status database_error(struct database *database, MYSQL_STMT *handl
                                     double elapsed_ms)
 {
 	unsigned error = mysql_stmt_errno(handle);
-	enum database_status status = classify(database->options, error, elapsed_ms);
+	const char *message = mysql_stmt_error(handle);
 
+	/* What ends an unbuffered fetch, Connector/C leaves with the connection (3.3.20). */
+	if (error == 0) {
+		error = mysql_errno(database->connection);
+		message = mysql_error(database->connection);
+	}
+	enum database_status status = classify(database->options, error, elapsed_ms);
 	log_message(LOG_LEVEL_ERROR, "%s after %.0f ms: %u %s",
 	            status == DATABASE_TIMEOUT ? "statement limit" : "statement failed", elapsed_ms, error,
-	            mysql_stmt_error(handle));
+	            message);
 	return status;
 }
 
