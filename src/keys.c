@@ -69,8 +69,10 @@ enum keys_status keys_find(struct database *database, const unsigned char hash[s
 {
 	struct lookup lookup = {.database = database, .hash = hash};
 
-	if (database_run(database, look_up, &lookup) != DATABASE_OK)
-		return KEYS_FAILED;
+	/* That there is none has to be said twice, as in repository.c. */
+	for (int tries = 0; tries < 2 && !lookup.is_found; tries++)
+		if (database_run(database, look_up, &lookup) != DATABASE_OK)
+			return KEYS_FAILED;
 	if (!lookup.is_found)
 		return KEYS_UNKNOWN;
 	*owner = lookup.owner;

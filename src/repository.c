@@ -202,9 +202,13 @@ static enum database_status fetch_rest(const struct find *find,
 	struct row *row = &find->repository->row;
 
 	for (int column = 0; column < QUERY_PAGE_COLUMNS; column++) {
-		if (row->documents[column] == NULL || row->is_null[column] ||
-		    row->lengths[column] <= row->binds[column].buffer_length)
+		if (row->is_null[column] || row->lengths[column] <= row->binds[column].buffer_length)
 			continue;
+		if (row->documents[column] == NULL) {
+			log_message(LOG_LEVEL_ERROR, "column %d of record %llu is longer than it may be", column,
+			            (unsigned long long)row->serial_id);
+			return DATABASE_FAILED;
+		}
 		if (!resize_document(row, column, row->lengths[column]))
 			return DATABASE_FAILED;
 		if (mysql_stmt_fetch_column(statement->handle, &row->binds[column], (unsigned)column,
@@ -298,7 +302,8 @@ static void end_rows(struct database_statement *statement)
  * Executes the query and fetches its first row.  A statement that is killed, by hand or
  * by its limit, while MariaDB still plans it can end as if nothing had been found: no
  * row, no error, no warning (10.11.19).  So nothing is believed only when it is said
- * twice, unless it took so long that there was more than planning.
+ * twice; but a metaInfo filter that has looked at its records for longer than any
+ * planning takes is not made to do so again.
  */
 static enum database_status fetch_first(const struct find *find,
                                         struct database_statement **statement, bool *is_end)
@@ -309,7 +314,8 @@ static enum database_status fetch_first(const struct find *find,
 		if (status != DATABASE_OK)
 			return status;
 		status = fetch(find, *statement, is_end);
-		if (status != DATABASE_OK || !*is_end || tries > 0 || clock_ms() - start_ms > PLANNING_MS)
+		bool is_search = find->filter->meta_info != NULL && clock_ms() - start_ms > PLANNING_MS;
+		if (status != DATABASE_OK || !*is_end || tries > 0 || is_search)
 			return status;
 		end_rows(*statement);
 	}
