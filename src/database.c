@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "hosts.h"
 #include "log.h"
 #include "metrics.h"
 
@@ -19,21 +20,22 @@ enum {
 	MYSQL_CLIENT_INTERACTION_TIMEOUT = 4031,
 };
 
-enum { HOST_SIZE = 256 };
-
-struct host {
-	char name[HOST_SIZE]; /* empty: the library's default */
-	unsigned port;
+/* How good a connection is when there are several hosts to choose from. */
+enum standing {
+	STANDING_PREFERRED, /* the first host, and writable; or the only one */
+	STANDING_WRITABLE,  /* another one that is writable: its data is not behind */
+	STANDING_READ_ONLY, /* a replica, whose data may be behind */
 };
 
 struct database {
 	const struct database_options *options;
+	struct hosts hosts;
 	MYSQL *connection; /* NULL: none */
 	bool is_mariadb;
-	bool is_preferred;    /* connected to the best host there can be */
-	double retry_at_ms;   /* no attempt to connect before; clock_ms */
-	double return_at_ms;  /* when to look for a better host; clock_ms */
-	double return_wait_ms;
+	enum standing standing;
+	double retry_at_ms; /* no attempt to connect before; clock_ms */
+	double look_at_ms;  /* when to look at the choice of host again; clock_ms */
+	double look_wait_ms;
 	struct database_statement statements[DATABASE_STATEMENTS_MAX];
 	size_t statement_count;
 	uint64_t use_count;
@@ -43,8 +45,11 @@ struct database *database_open(const struct database_options *options)
 {
 	struct database *database = calloc(1, sizeof *database);
 
-	if (database != NULL)
-		database->options = options;
+	if (database == NULL)
+		return NULL;
+	database->options = options;
+	/* A unix socket is one host, whatever others are named. */
+	hosts_parse(options->socket[0] != '\0' ? "" : options->hosts, options->port, &database->hosts);
 	return database;
 }
 
@@ -165,22 +170,10 @@ static MYSQL *connect_host(const struct database_options *options, const struct 
 	return NULL;
 }
 
-/* Moves the first host of *list to *host; false at the end. */
-static bool next_host(const char **list, unsigned default_port, struct host *host)
+/* Whether the server takes writes: it is a primary then.  False when it does not say. */
+static bool is_writable(MYSQL *connection)
 {
-	size_t len = strcspn(*list, ",");
-	const char *colon = memchr(*list, ':', len);
-	size_t name_len = colon != NULL ? (size_t)(colon - *list) : len;
-
-	if (**list == '\0')
-		return false;
-	*host = (struct host){.port = default_port};
-	snprintf(host->name, sizeof host->name, "%.*s", (int)name_len, *list);
-	if (colon != NULL)
-		host->port = (unsigned)strtoul(colon + 1, NULL, 10);
-	*list += len;
-	*list += **list == ',';
-	return true;
+	return query_flag(connection, "SELECT @@global.read_only") == 0;
 }
 
 /*
@@ -188,87 +181,102 @@ static bool next_host(const char **list, unsigned default_port, struct host *hos
  * primary, whose data is never behind.  Only when there is none, the first that
  * answers at all.  With one host there is no choice and no question.
  */
-static MYSQL *connect_best(const struct database_options *options, bool *is_preferred)
+static MYSQL *connect_best(const struct database *database, enum standing *standing)
 {
-	const char *list = options->socket[0] != '\0' ? "" : options->hosts;
-	bool is_single = strchr(list, ',') == NULL;
-	struct host host = {.port = options->port};
-	MYSQL *second_best = NULL;
+	const struct hosts *hosts = &database->hosts;
+	MYSQL *replica = NULL;
 
-	*is_preferred = true;
-	if (is_single) {
-		next_host(&list, options->port, &host);
-		return connect_host(options, &host);
-	}
-	for (bool is_first = true; next_host(&list, options->port, &host); is_first = false) {
-		MYSQL *connection = connect_host(options, &host);
+	for (size_t i = 0; i < hosts->count; i++) {
+		MYSQL *connection = connect_host(database->options, &hosts->hosts[i]);
 		if (connection == NULL)
 			continue;
-		if (query_flag(connection, "SELECT @@global.read_only") == 0) {
-			*is_preferred = is_first;
-			if (second_best != NULL)
-				mysql_close(second_best);
+		if (hosts->count == 1 || is_writable(connection)) {
+			*standing = i == 0 ? STANDING_PREFERRED : STANDING_WRITABLE;
+			if (replica != NULL)
+				mysql_close(replica);
 			return connection;
 		}
-		if (second_best == NULL)
-			second_best = connection;
+		if (replica == NULL)
+			replica = connection;
 		else
 			mysql_close(connection);
 	}
-	*is_preferred = false;
-	return second_best;
+	*standing = STANDING_READ_ONLY;
+	return replica;
 }
 
-static void use_connection(struct database *database, MYSQL *connection, bool is_preferred)
+static void use_connection(struct database *database, MYSQL *connection, enum standing standing)
 {
+	static const char *const remarks[] = {[STANDING_PREFERRED] = "",
+	                                      [STANDING_WRITABLE] = ", not the preferred host",
+	                                      [STANDING_READ_ONLY] = ", read-only, may be behind"};
+
 	disconnect(database);
 	database->connection = connection;
 	database->is_mariadb = is_mariadb_server(connection);
-	database->is_preferred = is_preferred;
+	database->standing = standing;
+	database->look_wait_ms = database->options->return_after_s * 1e3;
+	database->look_at_ms = clock_ms() + database->look_wait_ms;
 	log_message(LOG_LEVEL_INFO, "connected to %s, server %s%s", mysql_get_host_info(connection),
-	            mysql_get_server_info(connection), is_preferred ? "" : ", not the preferred host");
+	            mysql_get_server_info(connection), remarks[standing]);
 }
 
-/* From a host that is second best, looks for a better one now and then; the wait
- * doubles up to ten times while there is none, because looking costs time. */
-static void return_to_preferred(struct database *database)
+static bool is_time_to_look(const struct database *database)
 {
-	bool is_preferred;
+	return database->hosts.count > 1 && clock_ms() >= database->look_at_ms;
+}
 
-	if (database->is_preferred || clock_ms() < database->return_at_ms)
+/* Leaves a primary that has become a replica: others write elsewhere by now. */
+static void check_standing(struct database *database)
+{
+	if (database->standing == STANDING_READ_ONLY || !is_time_to_look(database))
 		return;
-	MYSQL *connection = connect_best(database->options, &is_preferred);
-	if (connection != NULL && is_preferred) {
-		use_connection(database, connection, true);
-	} else {
-		if (connection != NULL)
-			mysql_close(connection);
-		if (database->return_wait_ms < database->options->return_after_s * 10e3)
-			database->return_wait_ms *= 2;
+	if (!is_writable(database->connection)) {
+		log_message(LOG_LEVEL_WARNING, "the database is no longer writable, looking for another");
+		disconnect(database);
+	} else if (database->standing == STANDING_PREFERRED) {
+		database->look_at_ms = clock_ms() + database->look_wait_ms;
 	}
-	database->return_at_ms = clock_ms() + database->return_wait_ms;
 }
 
 /* Sees to it that there is a connection: DATABASE_OK or DATABASE_UNAVAILABLE. */
 static enum database_status ensure_connection(struct database *database)
 {
-	bool is_preferred;
+	enum standing standing;
 
-	if (database->connection != NULL) {
-		return_to_preferred(database);
+	if (database->connection != NULL)
+		check_standing(database);
+	if (database->connection != NULL)
 		return DATABASE_OK;
-	}
 	if (clock_ms() < database->retry_at_ms)
 		return DATABASE_UNAVAILABLE;
-	MYSQL *connection = connect_best(database->options, &is_preferred);
+	MYSQL *connection = connect_best(database, &standing);
 	if (connection == NULL) {
 		database->retry_at_ms = clock_ms() + DATABASE_BACK_OFF_MS;
 		return DATABASE_UNAVAILABLE;
 	}
-	use_connection(database, connection, is_preferred);
-	database->return_wait_ms = database->options->return_after_s * 1e3;
-	database->return_at_ms = clock_ms() + database->return_wait_ms;
+	use_connection(database, connection, standing);
 	return DATABASE_OK;
+}
+
+void database_tend(struct database *database)
+{
+	enum standing standing;
+
+	if (database->connection == NULL || database->standing == STANDING_PREFERRED ||
+	    !is_time_to_look(database))
+		return;
+	MYSQL *connection = connect_best(database, &standing);
+	if (connection != NULL && standing < database->standing) {
+		use_connection(database, connection, standing);
+		return;
+	}
+	if (connection != NULL)
+		mysql_close(connection);
+	/* Looking costs time: less and less often, up to ten times as long. */
+	if (database->look_wait_ms < database->options->return_after_s * 10e3)
+		database->look_wait_ms *= 2;
+	database->look_at_ms = clock_ms() + database->look_wait_ms;
 }
 
 /* A place for one more statement: a free one, or that of the least recently used. */
@@ -328,6 +336,7 @@ static enum database_status classify(const struct database_options *options, uns
 	case CR_SERVER_GONE_ERROR:
 	case CR_COMMANDS_OUT_OF_SYNC:
 	case ER_SERVER_SHUTDOWN:
+	case ER_UNKNOWN_COM_ERROR:    /* a Galera node that has left its cluster */
 	case ER_UNKNOWN_STMT_HANDLER: /* dropped by the server */
 	case ER_NEED_REPREPARE:       /* the table was altered under the statement */
 	case ER_TABLE_DEF_CHANGED:

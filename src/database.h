@@ -35,7 +35,7 @@ enum database_tls {
 /* Empty text and 0: what the option file says, else the client library's default. */
 struct database_options {
 	const char *option_file; /* MySQL option file, groups [client] and [usage-record-api] */
-	const char *hosts;       /* host[:port] separated by commas, the preferred one first */
+	const char *hosts;       /* as in hosts.h, the preferred one first */
 	unsigned port;           /* of hosts that come without one */
 	const char *socket;      /* path of a unix socket; hosts do not count then */
 	const char *user;
@@ -45,7 +45,7 @@ struct database_options {
 	unsigned connect_timeout_s; /* for one host */
 	unsigned read_timeout_s;    /* of silence while an answer is awaited */
 	unsigned statement_timeout_ms;
-	unsigned return_after_s; /* how long to stay on a host that is not preferred */
+	unsigned return_after_s; /* how often to look at the choice among several hosts */
 };
 
 enum database_status {
@@ -97,6 +97,10 @@ enum database_status database_run(struct database *database,
  * has been at it. */
 enum database_status database_error(struct database *database, MYSQL_STMT *handle,
                                     double elapsed_ms);
+
+/* To be called between two requests: on another host than the preferred one, looks for
+ * a better one now and then, which may take the connect timeout of each host. */
+void database_tend(struct database *database);
 
 /* Asks the server for a sign of life. */
 enum database_status database_ping(struct database *database);

@@ -288,4 +288,5 @@ void handler_finish(void *context, const struct http_request *request,
 	log_end();
 	log_set_request("");
 	json_trim(handler->json);
+	repository_tend(handler->repository);
 }

@@ -481,6 +481,11 @@ enum repository_status repository_find(struct repository *repository, const stru
 	return repository_status(status);
 }
 
+void repository_tend(struct repository *repository)
+{
+	database_tend(repository->database);
+}
+
 enum repository_status repository_check(struct repository *repository)
 {
 	return repository_status(database_ping(repository->database));

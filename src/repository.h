@@ -52,6 +52,9 @@ enum repository_status repository_find(struct repository *repository, const stru
                                        const struct repository_sink *sink,
                                        struct repository_result *result);
 
+/* To be called between two requests, see database_tend. */
+void repository_tend(struct repository *repository);
+
 /* Whether the database answers now. */
 enum repository_status repository_check(struct repository *repository);
 

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "hosts.h"
+
 #define PREFIX "USAGE_RECORD_API_"
 
 extern char **environ;
@@ -29,7 +31,8 @@ static const struct setting {
     {"DB_CONNECT_TIMEOUT_S", SETTING_NUMBER, AT(database.connect_timeout_s), "1",
      "seconds that connecting to one host may take", 1, 60, NULL, 0},
     {"DB_HOST", SETTING_TEXT, AT(database.hosts), "",
-     "host or host:port; several separated by commas, the preferred one first", 0, 0, NULL, 0},
+     "host, host:port or [address]:port; up to 8 separated by commas, the preferred one first", 0, 0,
+     NULL, 0},
     {"DB_NAME", SETTING_TEXT, AT(database.name), "usage_record_api", "the database", 0, 0, NULL, 0},
     {"DB_OPTION_FILE", SETTING_TEXT, AT(database.option_file), "",
      "MySQL option file with user and password, groups [client] and [usage-record-api]", 0, 0,
@@ -39,7 +42,7 @@ static const struct setting {
     {"DB_READ_TIMEOUT_S", SETTING_NUMBER, AT(database.read_timeout_s), "7",
      "seconds of silence after which a connection counts as dead", 1, 600, NULL, 0},
     {"DB_RETURN_AFTER_S", SETTING_NUMBER, AT(database.return_after_s), "10",
-     "seconds on a host that is not preferred before another is looked for", 1, 3600, NULL, 0},
+     "seconds after which the choice among several hosts is looked at again", 1, 3600, NULL, 0},
     {"DB_SOCKET", SETTING_TEXT, AT(database.socket), "",
      "path of the database's unix socket; DB_HOST does not count then", 0, 0, NULL, 0},
     {"DB_STATEMENT_TIMEOUT_MS", SETTING_NUMBER, AT(database.statement_timeout_ms), "5000",
@@ -134,8 +137,15 @@ static bool check_names(FILE *err)
 static bool check_together(const struct settings *settings, FILE *err)
 {
 	const struct database_options *database = &settings->database;
+	struct hosts hosts;
 	bool is_good = true;
 
+	if (!hosts_parse(database->hosts, database->port, &hosts)) {
+		fprintf(err, "usage-record-api: " PREFIX "DB_HOST must be 1 to %d of host, host:port or "
+		             "[address]:port, separated by commas, not \"%s\"\n",
+		        HOSTS_MAX, database->hosts);
+		is_good = false;
+	}
 	if (database->statement_timeout_ms >= database->read_timeout_s * 1000) {
 		fprintf(err, "usage-record-api: " PREFIX "DB_STATEMENT_TIMEOUT_MS must be less than "
 		             PREFIX "DB_READ_TIMEOUT_S, or no statement would ever reach its limit\n");

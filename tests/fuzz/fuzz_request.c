@@ -28,6 +28,11 @@ enum authorizer_status authorizer_check(struct authorizer *authorizer, struct sl
 	return AUTHORIZER_ALLOWED;
 }
 
+void repository_tend(struct repository *repository)
+{
+	(void)repository;
+}
+
 enum repository_status repository_check(struct repository *repository)
 {
 	(void)repository;

@@ -80,6 +80,9 @@ static void test_settings_refuses(void **state)
 	     "\"\"\n"},
 	    {"USAGE_RECORD_API_DB_HOTS", "x",
 	     "usage-record-api: there is no setting USAGE_RECORD_API_DB_HOTS\n"},
+	    {"USAGE_RECORD_API_DB_HOST", "db:x",
+	     "usage-record-api: USAGE_RECORD_API_DB_HOST must be 1 to 8 of host, host:port or "
+	     "[address]:port, separated by commas, not \"db:x\"\n"},
 	    {"USAGE_RECORD_API_DB_OPTION_FILE", "/no/such/file",
 	     "usage-record-api: /no/such/file: No such file or directory\n"},
 	    {"USAGE_RECORD_API_DB_STATEMENT_TIMEOUT_MS", "7000",
