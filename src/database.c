@@ -142,6 +142,20 @@ static int query_flag(MYSQL *connection, const char *sql)
 	return flag;
 }
 
+/* Connector/C goes on in the clear, though TLS is enforced, when the server has none and
+ * no certificate was to be verified (3.3.20). */
+static bool is_protected(MYSQL *connection, const struct database_options *options)
+{
+	return options->tls == DATABASE_TLS_OFF || mysql_get_ssl_cipher(connection) != NULL;
+}
+
+static void log_connect_failure(const struct host *host, unsigned error, const char *message)
+{
+	metrics_count(METRICS_CONNECT_FAILURES, 1);
+	log_message(LOG_LEVEL_ERROR, "connecting to %s failed: %u %s",
+	            host->name[0] != '\0' ? host->name : "the database", error, message);
+}
+
 static MYSQL *connect_host(const struct database_options *options, const struct host *host)
 {
 	MYSQL *connection = mysql_init(NULL);
@@ -157,15 +171,16 @@ static MYSQL *connect_host(const struct database_options *options, const struct 
 	mysql_options(connection, MYSQL_OPT_WRITE_TIMEOUT, &options->read_timeout_s);
 	set_tls(connection, options);
 	if (mysql_real_connect(connection, or_null(host->name), or_null(options->user), NULL,
-	                       or_null(options->name), host->port, or_null(options->socket), 0) != NULL &&
-	    set_session(connection, options, is_mariadb_server(connection))) {
+	                       or_null(options->name), host->port, or_null(options->socket), 0) == NULL) {
+		log_connect_failure(host, mysql_errno(connection), mysql_error(connection));
+	} else if (!is_protected(connection, options)) {
+		log_connect_failure(host, CR_SSL_CONNECTION_ERROR, "the server offers no TLS");
+	} else if (!set_session(connection, options, is_mariadb_server(connection))) {
+		log_connect_failure(host, mysql_errno(connection), mysql_error(connection));
+	} else {
 		metrics_count(METRICS_CONNECTS, 1);
 		return connection;
 	}
-	metrics_count(METRICS_CONNECT_FAILURES, 1);
-	log_message(LOG_LEVEL_ERROR, "connecting to %s failed: %u %s",
-	            host->name[0] != '\0' ? host->name : "the database", mysql_errno(connection),
-	            mysql_error(connection));
 	mysql_close(connection);
 	return NULL;
 }

@@ -1,0 +1,109 @@
+"""TLS to the database: what is encrypted, and whose certificate is believed."""
+
+import subprocess
+
+import pytest
+
+from test_hosts import Host
+from worker import Worker
+
+TARGET = "/org/acme/usageRecordGroup?endDate=2024-08-12"
+
+
+def openssl(*arguments):
+    subprocess.run(["openssl", *map(str, arguments)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def make_authority(folder, name):
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", 2, "-subj", f"/CN={name}",
+            "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem")
+
+
+def make_certificate(folder, authority, name, alternative):
+    """A server's certificate that an authority has signed."""
+    (folder / f"{name}.ext").write_text(f"subjectAltName={alternative}\n")
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", folder / f"{name}.key",
+            "-out", folder / f"{name}.csr")
+    openssl("x509", "-req", "-in", folder / f"{name}.csr", "-CA", folder / f"{authority}.pem", "-CAkey",
+            folder / f"{authority}.key", "-CAcreateserial", "-days", 2, "-extfile", folder / f"{name}.ext",
+            "-out", folder / f"{name}.pem")
+
+
+class TlsHost(Host):
+    """The same host with a certificate or without one: options of the server."""
+
+    options = ""
+
+    def stack(self, part, action, **env):
+        if "DATABASE_OPTIONS" in env:
+            env["DATABASE_OPTIONS"] += " " + self.options
+        super().stack(part, action, **env)
+
+    def restart_database(self, options):
+        self.options = options
+        self.stop_database()
+        self.start_database()
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tls")
+    for name in ("authority", "stranger"):
+        make_authority(folder, name)
+    make_certificate(folder, "authority", "right", "IP:127.0.0.1,DNS:127.0.0.1")
+    make_certificate(folder, "authority", "wrong", "DNS:elsewhere.example")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def host(certificates):
+    host = TlsHost("acme")
+    try:
+        host.sql("ALTER USER usage_record_api@'%' REQUIRE NONE")
+        yield host
+    finally:
+        host.remove()
+
+
+def server_options(folder, name):
+    return f"--ssl-cert={folder}/{name}.pem --ssl-key={folder}/{name}.key --ssl-ca={folder}/authority.pem"
+
+
+def status_with(host, folder, tls, authority=None):
+    """What a worker with these settings answers."""
+    option_file = folder / "client.cnf"
+    option_file.write_text("[client]\nuser=usage_record_api\npassword=secret\n")
+    settings = {"DB_OPTION_FILE": option_file, "DB_HOST": f"127.0.0.1:{host.database_port}", "DB_TLS": tls}
+    if authority is not None:
+        settings["DB_TLS_CA"] = folder / f"{authority}.pem"
+    worker = Worker(host.dir, {f"USAGE_RECORD_API_{name}": str(value) for name, value in settings.items()})
+    try:
+        worker.start()
+        return worker.ask(TARGET).status
+    finally:
+        worker.close()
+
+
+def test_the_certificate_is_verified(host, certificates):
+    host.restart_database(server_options(certificates, "right"))
+    host.sql("ALTER USER usage_record_api@'%' REQUIRE SSL")  # who is not encrypted is refused
+    assert status_with(host, certificates, "off") == 500
+    assert status_with(host, certificates, "required") == 200
+    assert status_with(host, certificates, "verify", "authority") == 200
+    assert status_with(host, certificates, "verify", "stranger") == 500
+    host.sql("ALTER USER usage_record_api@'%' REQUIRE NONE")
+    assert status_with(host, certificates, "off") == 200
+    assert status_with(host, certificates, "verify", "authority") == 200
+
+
+def test_the_certificate_of_another_host_is_refused(host, certificates):
+    host.restart_database(server_options(certificates, "wrong"))
+    assert status_with(host, certificates, "required", "authority") == 200
+    assert status_with(host, certificates, "verify", "authority") == 500
+
+
+def test_a_server_without_tls_is_refused(host, certificates):
+    host.restart_database("--skip-ssl" if host.is_mariadb() else "--tls-version=")
+    assert status_with(host, certificates, "off") == 200
+    assert status_with(host, certificates, "required") == 500
+    assert status_with(host, certificates, "verify", "authority") == 500
