@@ -1,31 +1,36 @@
 import os
-import pathlib
-import sys
+import time
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
-
-import load as load_module  # noqa: E402
-import service as service_module  # noqa: E402
+from load import Load, assert_pool_is_whole, pool_state, questions as make_questions
+from service import Service
 
 SAMPLE_ROWS = 12000
 
 
-def seconds():
-    """How long each fault goes on: short as a part of all tests, long by itself."""
+@pytest.fixture(scope="session")
+def duration():
+    """Seconds for which each fault goes on: a few as a part of all tests."""
     return float(os.environ.get("FAULT_SECONDS", "3"))
 
 
 @pytest.fixture(scope="session")
-def duration():
-    return seconds()
+def is_long(duration):
+    """Whether the machine is ours alone, so that the figures of single requests count."""
+    return duration >= 20
+
+
+@pytest.fixture(scope="session")
+def many():
+    """How many requests are many."""
+    return int(os.environ.get("FAULT_REQUESTS", "5000"))
 
 
 @pytest.fixture(scope="module")
 def service():
     """A pool of four before a database with the sample, as tools/run has it."""
-    service = service_module.Service(workers=4)
+    service = Service(workers=4)
     try:
         service.stack("database", "start")
         service.migrate()
@@ -39,14 +44,21 @@ def service():
 
 @pytest.fixture(scope="module")
 def questions(service):
-    return load_module.questions(service)
+    return make_questions(service)
+
+
+@pytest.fixture(scope="module")
+def state(service, questions):
+    """What the pool is and holds before anything has happened to it."""
+    return pool_state(service, questions)
 
 
 @pytest.fixture
-def load(service, questions):
+def load(service, questions, state):
     """Eight clients that ask and check without a pause while a fault goes on."""
-    state = load_module.pool_state(service)
-    load = load_module.Load(service, questions)
+    load = Load(service, questions)
+    started = time.monotonic()
     yield load
     load.stop()
-    load_module.assert_pool_is_whole(service, questions, state)
+    print(load.summary(time.monotonic() - started))
+    assert_pool_is_whole(service, questions, state)

@@ -97,6 +97,14 @@ class Load:
         """Lets the load go on for a while."""
         time.sleep(seconds)
 
+    def count(self):
+        return len(self.good) + len(self.refused) + len(self.wrong)
+
+    def summary(self, seconds):
+        slowest = max((took for _, took, _ in self.good + self.refused), default=0)
+        return (f"{self.count()} requests in {seconds:.1f} s: {len(self.good)} good, {len(self.refused)} refused, "
+                f"{len(self.wrong)} wrong; the slowest took {slowest * 1e3:.0f} ms")
+
     def assert_none_failed(self):
         assert not self.wrong, self.wrong[:5]
         assert not self.refused, self.refused[:5]
@@ -124,19 +132,24 @@ def descriptors(pid):
     return len(list(pathlib.Path(f"/proc/{pid}/fd").iterdir()))
 
 
-def pool_state(service):
-    return {"workers": len(service.worker_pids())}
+def pool_state(service, answers, warm_up_s=1):
+    """The pool at rest, each worker having served each question."""
+    load = Load(service, answers)
+    load.wait(warm_up_s)
+    load.stop()
+    pids = service.worker_pids()
+    return {"workers": len(pids), "descriptors": [descriptors(pid) for pid in pids],
+            "memory_kb": max(pss_kb(pid) for pid in pids)}
 
 
-def assert_pool_is_whole(service, answers, state):
-    """No worker is lost, each answers rightly, and none has more open or in memory than a
-    worker that has just served each question."""
-    wait_until(lambda: len(service.worker_pids()) == state["workers"])
+def assert_pool_is_whole(service, answers, before):
+    """No worker is lost, each answers rightly, and none has more open or in memory than
+    before."""
+    wait_until(lambda: len(service.worker_pids()) == before["workers"])
     wait_until(lambda: service.ask("/org/nobody/usageRecordGroup").status == 200)
     for target, body in answers.items():
         answer = service.ask(target)
         assert answer.status == 400 if body is None else answer.body == body
-    for pid in service.worker_pids():
-        # 0, 1, 2, signals, idle, metrics, the database: seven, and three that come and go
-        assert descriptors(pid) <= 10
-        assert pss_kb(pid) < 12 * 1024
+    after = pool_state(service, answers, 0.4)
+    assert after["descriptors"] == before["descriptors"]
+    assert after["memory_kb"] <= before["memory_kb"] * 1.1, (before, after)

@@ -4,10 +4,12 @@ import os
 import signal
 import threading
 import time
+import urllib.parse
 
 import pymysql
 import pytest
 
+from load import Load
 from service import stopped, wait_until
 
 
@@ -24,7 +26,7 @@ def accepts(service):
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
-def test_the_database_is_restarted(service, load, how):
+def test_the_database_is_restarted(service, load, is_long, how):
     service.close_database()
     load.wait(0.5)
     begin = time.monotonic()
@@ -47,7 +49,8 @@ def test_the_database_is_restarted(service, load, how):
     # Only while it was away; a request that began before may end just after.
     assert all(begin <= when <= back + 1 for when, _, _ in load.refused)
     assert load.refused and all(status == 500 for _, _, status in load.refused)
-    slow = [took for when, took, _ in load.refused if took > 0.1]
+    # On a busy machine the clients themselves may take longer.
+    slow = [took for when, took, _ in load.refused if took > (0.1 if is_long else 1)]
     assert not slow, f"{len(slow)} of {len(load.refused)} refusals took up to {max(slow):.3f} s"
     # While it is away, nearly all are refused at once, and many are.
     assert len([1 for when, _, _ in load.refused if gone < when < back]) > 100
@@ -57,7 +60,7 @@ def test_the_database_is_restarted(service, load, how):
 def test_the_database_is_frozen(service, load, duration):
     """For longer than every limit: 5 s for a statement, 7 s of silence, 1 s to connect."""
     load.wait(0.5)
-    frozen_for = 12 if duration < 20 else 30
+    frozen_for = max(12, min(duration, 30))
     with stopped(service.pid("mysql")):
         load.wait(frozen_for)
     thawed = time.monotonic()
@@ -147,37 +150,56 @@ def test_the_database_prepares_no_more_statements(service, load):
     load.assert_none_wrong()
 
 
-def test_one_expensive_query_holds_one_worker(service, questions):
-    """A statement that reaches its limit is a 500 that the log explains; the pool serves on."""
-    import load as load_module
-    service.restart_workers(DB_STATEMENT_TIMEOUT_MS=500)
-    try:
-        wait_until(lambda: service.ask("/org/nobody/usageRecordGroup").status == 200)
-        blocker = pymysql.connect(unix_socket=f"{service.dir}/mysql.sock", user="root", database="usage_record_api")
-        organization = service.sql("SELECT organization_id FROM usage_record_group LIMIT 1")[0][0]
-        load = load_module.Load(service, {target: body for target, body in questions.items()}, clients=4)
-        with blocker.cursor() as cursor:
-            cursor.execute("CREATE TABLE IF NOT EXISTS expensive LIKE usage_record_group")
-            cursor.execute("LOCK TABLES expensive WRITE")
-        load.wait(1)
-        load.stop()
-        load.assert_none_failed()
-        blocker.close()
+@pytest.fixture
+def expensive(service):
+    """A question whose answer takes the database seconds: a metaInfo that no record of many
+    has.  Statements may take 300 ms meanwhile."""
+    service.sql("INSERT INTO usage_record_group (id, organization_id, partner, status, meta_info, creation_time, "
+                "last_update_time) WITH RECURSIVE number (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n < 149) "
+                "SELECT a.n * 150 + b.n, 'expensive', 'AWS', 'REPORTED', JSON_OBJECT('text', REPEAT('x', 8000)), "
+                "'2024-08-12', '2024-08-12' FROM number AS a, number AS b")
+    service.restart_workers(DB_STATEMENT_TIMEOUT_MS=300)
+    query = urllib.parse.urlencode({"endDate": "2024-08-12", "metaInfo": '{"text":"y"}'})
+    yield f"/org/expensive/usageRecordGroup?{query}"
+    service.sql("DELETE FROM usage_record_group WHERE organization_id = 'expensive'")
+    service.restart_workers(DB_STATEMENT_TIMEOUT_MS=5000)
 
-        # A lock on the table itself stops every statement at its limit.
-        locker = pymysql.connect(unix_socket=f"{service.dir}/mysql.sock", user="root", database="usage_record_api")
-        with locker.cursor() as cursor:
-            cursor.execute("LOCK TABLES usage_record_group WRITE")
+
+def test_an_expensive_query_holds_one_worker(service, expensive, load, duration):
+    """It ends at its limit as a 500 that the log explains; the rest of the pool serves on."""
+    deadline = time.monotonic() + duration
+    number = 0
+    while time.monotonic() < deadline:
+        number += 1
         start = time.monotonic()
-        answer = service.ask(f"/org/{organization}/usageRecordGroup", X_Request_Id="expensive-1")
+        answer = service.ask(expensive, X_Request_Id=f"expensive-{number}")
         took = time.monotonic() - start
-        locker.close()
-        assert answer.status == 500 and 0.4 < took < 2
-        lines = service.log_of("expensive-1")
-        assert any("statement limit" in line.get("message", "") for line in lines)
-    finally:
-        service.sql("DROP TABLE IF EXISTS expensive")
-        service.restart_workers(DB_STATEMENT_TIMEOUT_MS=5000)
+        assert answer.status == 500 and 0.3 <= took < 1.5
+        assert any("statement limit" in line.get("message", "") for line in service.log_of(f"expensive-{number}"))
+    load.stop()
+    load.assert_none_failed()
+    assert number >= 2
+
+
+@pytest.fixture
+def short_limit(service):
+    service.restart_workers(DB_STATEMENT_TIMEOUT_MS=500)
+    yield
+    service.restart_workers(DB_STATEMENT_TIMEOUT_MS=5000)
+
+
+def test_a_locked_table_holds_nobody_beyond_the_limit(service, short_limit, load):
+    load.wait(0.5)
+    with pymysql.connect(unix_socket=f"{service.dir}/mysql.sock", user="root", database="usage_record_api") as locker:
+        locker.cursor().execute("LOCK TABLES usage_record_group WRITE")
+        locked = time.monotonic()
+        load.wait(2)
+    freed = time.monotonic()
+    load.wait(0.5)
+    load.stop()
+    load.assert_none_wrong()
+    # Four workers, eight clients: each waits for one other at most.
+    assert load.refused and all(locked < when < freed + 1 and took < 2 for when, took, _ in load.refused)
 
 
 def test_a_worker_starts_without_a_database(service):

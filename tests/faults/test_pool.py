@@ -11,6 +11,7 @@ import time
 import pytest
 
 import fastcgi
+from load import Load
 from service import stopped, wait_until
 
 
@@ -27,10 +28,9 @@ def test_workers_are_killed_every_300_ms(service, load, duration):
 
 def test_workers_are_killed_as_they_send(service, questions, duration):
     """Only full pages, so that nearly every kill hits the making or sending of one."""
-    import load as load_module
     pages = {target: body for target, body in questions.items() if body is not None and len(body) > 500_000}
     assert pages
-    load = load_module.Load(service, pages)
+    load = Load(service, pages)
     deadline = time.monotonic() + duration
     while time.monotonic() < deadline:
         load.wait(0.15)
@@ -104,43 +104,6 @@ def test_slow_clients_hold_no_worker(service, load, questions):
     assert max(took for _, took, _ in load.good) < 3
 
 
-def mutate(random_source, data):
-    data = bytearray(data)
-    for _ in range(random_source.randrange(1, 6)):
-        kind, at = random_source.randrange(5), random_source.randrange(len(data) or 1)
-        if kind == 0 and data:
-            data[at] = random_source.randrange(256)
-        elif kind == 1:
-            data[at:at] = random_source.randbytes(random_source.randrange(1, 20))
-        elif kind == 2:
-            del data[at:at + random_source.randrange(1, 20)]
-        elif kind == 3 and len(data) > 7:
-            data[at % 8] = random_source.choice([0, 1, 2, 4, 5, 9, 255])  # a header's field
-        else:
-            data[at:at] = data[:at]
-    return bytes(data[:60000])
-
-
-def test_malformed_records_straight_to_the_socket(service, load, duration):
-    random_source = random.Random(20240812)
-    seeds = [fastcgi.request("/org/nobody/usageRecordGroup?limit=1"), fastcgi.request("/x", method="HEAD"),
-             fastcgi.request("/org/nobody/usageRecordGroup", HTTP_X="y" * 300), b"\1\1\0\1\0\x08\0\0\0\1\0\0\0\0\0\0", b""]
-    pids, deadline, count = service.worker_pids(), time.monotonic() + duration, 0
-    while time.monotonic() < deadline:
-        with fastcgi.connect(service.dir / "fastcgi.sock") as peer:
-            try:
-                peer.sendall(mutate(random_source, random_source.choice(seeds)))
-                peer.shutdown(socket.SHUT_WR)
-                fastcgi.read_all(peer)
-            except OSError:
-                pass
-        count += 1
-    load.stop()
-    load.assert_none_failed()
-    assert service.worker_pids() == pids  # none ended
-    assert count > 50
-
-
 def test_silent_peers_at_the_socket(service, load):
     """As many as there are workers, again and again: each is held for a second at most."""
     for _ in range(2):
@@ -165,14 +128,13 @@ def full_disk(tmp_path):
 
 
 def test_the_disk_of_the_log_is_full(service, questions, full_disk):
-    import load as load_module
     log = service.dir / "workers.log"
     service.stack("workers", "stop")
     log.rename(service.dir / "workers.log.kept")
     log.symlink_to(full_disk / "log")
     service.stack("workers", "start")
     try:
-        load = load_module.Load(service, questions)
+        load = Load(service, questions)
         load.wait(2)
         load.stop()
         load.assert_none_failed()
@@ -186,8 +148,7 @@ def test_the_disk_of_the_log_is_full(service, questions, full_disk):
 
 def test_more_requests_than_workers_wait_in_order(service, questions):
     """Two hundred at once: all are answered, the last within a bound."""
-    import load as load_module
-    load = load_module.Load(service, questions, clients=200)
+    load = Load(service, questions, clients=200)
     load.wait(3)
     load.stop()
     load.assert_none_failed()

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from test_hosts import Host
+from host import Host
 from worker import Worker
 
 TARGET = "/org/acme/usageRecordGroup?endDate=2024-08-12"
@@ -29,22 +29,6 @@ def make_certificate(folder, authority, name, alternative):
             "-out", folder / f"{name}.pem")
 
 
-class TlsHost(Host):
-    """The same host with a certificate or without one: options of the server."""
-
-    options = ""
-
-    def stack(self, part, action, **env):
-        if "DATABASE_OPTIONS" in env:
-            env["DATABASE_OPTIONS"] += " " + self.options
-        super().stack(part, action, **env)
-
-    def restart_database(self, options):
-        self.options = options
-        self.stop_database()
-        self.start_database()
-
-
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tls")
@@ -57,23 +41,26 @@ def certificates(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def host(certificates):
-    host = TlsHost("acme")
+    host = Host()
     try:
-        host.sql("ALTER USER usage_record_api@'%' REQUIRE NONE")
         yield host
     finally:
         host.remove()
 
 
-def server_options(folder, name):
+def restart(host, options):
+    host.stop_database()
+    host.start_database(options)
+
+
+def options_with(folder, name):
+    """Options of the server: a certificate."""
     return f"--ssl-cert={folder}/{name}.pem --ssl-key={folder}/{name}.key --ssl-ca={folder}/authority.pem"
 
 
 def status_with(host, folder, tls, authority=None):
     """What a worker with these settings answers."""
-    option_file = folder / "client.cnf"
-    option_file.write_text("[client]\nuser=usage_record_api\npassword=secret\n")
-    settings = {"DB_OPTION_FILE": option_file, "DB_HOST": f"127.0.0.1:{host.database_port}", "DB_TLS": tls}
+    settings = {"DB_OPTION_FILE": host.option_file, "DB_HOST": host.address, "DB_TLS": tls}
     if authority is not None:
         settings["DB_TLS_CA"] = folder / f"{authority}.pem"
     worker = Worker(host.dir, {f"USAGE_RECORD_API_{name}": str(value) for name, value in settings.items()})
@@ -85,7 +72,7 @@ def status_with(host, folder, tls, authority=None):
 
 
 def test_the_certificate_is_verified(host, certificates):
-    host.restart_database(server_options(certificates, "right"))
+    restart(host, options_with(certificates, "right"))
     host.sql("ALTER USER usage_record_api@'%' REQUIRE SSL")  # who is not encrypted is refused
     assert status_with(host, certificates, "off") == 500
     assert status_with(host, certificates, "required") == 200
@@ -97,13 +84,13 @@ def test_the_certificate_is_verified(host, certificates):
 
 
 def test_the_certificate_of_another_host_is_refused(host, certificates):
-    host.restart_database(server_options(certificates, "wrong"))
+    restart(host, options_with(certificates, "wrong"))
     assert status_with(host, certificates, "required", "authority") == 200
     assert status_with(host, certificates, "verify", "authority") == 500
 
 
 def test_a_server_without_tls_is_refused(host, certificates):
-    host.restart_database("--skip-ssl" if host.is_mariadb() else "--tls-version=")
+    restart(host, "--skip-ssl" if host.is_mariadb() else "--tls-version=")
     assert status_with(host, certificates, "off") == 200
     assert status_with(host, certificates, "required") == 500
     assert status_with(host, certificates, "verify", "authority") == 500
