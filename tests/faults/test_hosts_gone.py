@@ -31,7 +31,7 @@ def service(hosts):
     """A pool before the three: its folder is that of the first."""
     service = hosts[0]
     service.workers = 4
-    service.settings = {"DB_OPTION_FILE": service.option_file, "DB_RETURN_AFTER_S": 1,
+    service.settings = {"DB_OPTION_FILE": service.option_file, "DB_RETURN_AFTER_S": 1, "DB_TLS": service.tls(),
                         "DB_HOST": ",".join(host.address for host in hosts)}
     service.stack("workers", "start")
     service.stack("nginx", "start")

@@ -35,5 +35,9 @@ class Host(Service):
                 if statement.strip():
                     cursor.execute(statement)
 
+    def tls(self):
+        """What reaches it at the least: MySQL's accounts do not send passwords in the clear."""
+        return "off" if self.is_mariadb() else "required"
+
     def set_read_only(self, is_read_only):
         self.sql(f"SET GLOBAL read_only = {int(is_read_only)}")

@@ -27,7 +27,8 @@ def hosts():
 @pytest.fixture
 def worker(hosts, tmp_path):
     settings = {"DB_OPTION_FILE": hosts[0].option_file, "DB_HOST": ",".join(host.address for host in hosts),
-                "DB_RETURN_AFTER_S": 1, "DB_READ_TIMEOUT_S": 2, "DB_STATEMENT_TIMEOUT_MS": 1000}
+                "DB_TLS": hosts[0].tls(), "DB_RETURN_AFTER_S": 1, "DB_READ_TIMEOUT_S": 2,
+                "DB_STATEMENT_TIMEOUT_MS": 1000}
     worker = Worker(tmp_path, {f"USAGE_RECORD_API_{name}": str(value) for name, value in settings.items()})
     worker.start()
     yield worker
