@@ -13,6 +13,7 @@ import pytest
 import fastcgi
 import service as service_module
 from service import ROOT, wait_until
+from test_openapi import validate
 
 
 @pytest.fixture(scope="module")
@@ -203,6 +204,13 @@ def test_secrets_are_in_no_log(secured, acme_key):
                     assert acme_key.encode() not in file.read()
             except OSError:
                 pass
+
+
+def test_refusals_are_in_keeping_with_the_page(secured, acme_key):
+    answers = [ask(secured, listing("acme")), ask(secured, listing("acme"), "x"), ask(secured, listing("other"), acme_key),
+               ask(secured, "/nowhere", acme_key), secured.ask(listing("acme"), method="POST", Content_Length="0")]
+    assert [answer.status for answer in answers] == [401, 401, 403, 404, 405]
+    assert validate(answers) == ""
 
 
 def test_refusals_are_logged(secured, acme_key):
