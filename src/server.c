@@ -20,6 +20,8 @@ enum {
 	LISTEN_FD = FCGI_LISTENSOCK_FILENO,
 	/* How often a peer is looked at that stopped in the middle of a request. */
 	RECEIVE_POLL_MS = 2,
+	/* How long a peer may still take to send a request once a signal has come. */
+	LEAVE_TIMEOUT_MS = 100,
 	/* What libfcgi reads at once; the end of a longer request may stay in the socket. */
 	LIBFCGI_READ_SIZE = 8192,
 	/* Content of one record: the largest multiple of eight. */
@@ -88,7 +90,9 @@ bool server_open(void)
  * that asks to stop, which is remembered.  Whether the events came. */
 static bool wait_for(int fd, short events, int timeout_ms)
 {
-	struct pollfd fds[] = {{.fd = signal_fd, .events = POLLIN}, {.fd = fd, .events = events}};
+	/* One signal is enough; it stays readable. */
+	struct pollfd fds[] = {{.fd = is_stopped ? -1 : signal_fd, .events = POLLIN},
+	                       {.fd = fd, .events = events}};
 
 	while (poll(fds, 2, timeout_ms) < 0 && errno == EINTR)
 		;
@@ -98,15 +102,17 @@ static bool wait_for(int fd, short events, int timeout_ms)
 
 /*
  * Waits until the peer has sent a request, without taking it from the socket.  False
- * when the peer left, sent what no web server sends or too slowly, or when a signal came
- * first: it then is somebody else's request.  *is_all says whether libfcgi will have read
- * all that the peer sends.
+ * when the peer left, sent what no web server sends or too slowly.  A signal shortens the
+ * wait, but does not end it: a web server that has just connected sends at once, and would
+ * be refused twice when a whole pool is told to leave.  *is_all says whether libfcgi will
+ * have read all that the peer sends.
  */
 static bool receive(int fd, bool *is_all)
 {
 	static unsigned char bytes[FCGI_GUARD_REQUEST_MAX];
 	double deadline_ms = 0;
 	bool is_all_sent = false; /* the peer has closed its side */
+	bool is_leaving = false;
 
 	for (;;) {
 		ssize_t count = recv(fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
@@ -126,11 +132,17 @@ static bool receive(int fd, bool *is_all)
 		double now_ms = clock_ms();
 		if (deadline_ms == 0)
 			deadline_ms = now_ms + SERVER_RECEIVE_TIMEOUT_MS;
+		if (is_stopped && !is_leaving) {
+			is_leaving = true;
+			if (deadline_ms > now_ms + LEAVE_TIMEOUT_MS)
+				deadline_ms = now_ms + LEAVE_TIMEOUT_MS;
+		}
 		if (is_all_sent)
 			return false;
 		if (now_ms >= deadline_ms) {
-			log_message(LOG_LEVEL_WARNING, "no whole FastCGI request within %d ms",
-			            SERVER_RECEIVE_TIMEOUT_MS);
+			if (!is_leaving)
+				log_message(LOG_LEVEL_WARNING, "no whole FastCGI request within %d ms",
+				            SERVER_RECEIVE_TIMEOUT_MS);
 			return false;
 		}
 		/* A socket with half a request counts as readable: look again a bit later. */
@@ -138,8 +150,6 @@ static bool receive(int fd, bool *is_all)
 			is_all_sent = wait_for(fd, POLLRDHUP, RECEIVE_POLL_MS);
 		else
 			wait_for(fd, POLLIN, (int)(deadline_ms - now_ms) + 1);
-		if (is_stopped)
-			return false;
 	}
 }
 

@@ -46,6 +46,21 @@ def test_a_worker_with_a_silent_peer_leaves_at_once(worker, number, sent):
         assert time.monotonic() - start < 0.5
 
 
+def test_a_request_right_behind_the_signal_is_answered(worker):
+    """The peer has connected, the worker has taken the connection, and the signal comes
+    before the request: a whole pool that is told to leave must not refuse it twice."""
+    worker.start()
+    assert worker.ask("/org/nobody/usageRecordGroup").status == 200
+    idle = worker.descriptors()
+    with fastcgi.connect(worker.path) as peer:
+        wait_until(lambda: len(worker.descriptors()) > len(idle))
+        worker.process.send_signal(signal.SIGTERM)
+        time.sleep(0.02)
+        peer.sendall(fastcgi.request("/org/nobody/usageRecordGroup"))
+        assert fastcgi.parse(fastcgi.read_all(peer)).status == 200
+    assert worker.process.wait(5) == 0
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_the_request_in_hand_is_answered_in_full(service, worker, sample, number):
     """A page on its way when the signal comes, its peer reading slowly."""
