@@ -1,0 +1,265 @@
+"""The Debian package and make install: what goes where, the units, and the worker of the
+package on a socket that somebody else holds.  Nothing of the machine is changed."""
+
+import fcntl
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/integration"))
+
+import fastcgi  # noqa: E402
+from service import build_dir, wait_until  # noqa: E402
+
+PACKAGE = ROOT / os.environ["PACKAGE"]
+SOCKET, SERVICE = "usage-record-api.socket", "usage-record-api@.service"
+EXPOSURE_MAX = 1.5  # of 10, as systemd-analyze security counts; the unit has 1.2
+
+PACKAGE_FILES = """\
+-rw-r--r-- /etc/nginx/sites-available/usage-record-api.conf
+-rw-r----- /etc/usage-record-api/client.cnf
+-rw-r--r-- /etc/usage-record-api/usage-record-api.conf
+-rw-r--r-- /lib/systemd/system/usage-record-api.socket
+-rw-r--r-- /lib/systemd/system/usage-record-api@.service
+-rw-r--r-- /usr/lib/sysusers.d/usage-record-api.conf
+-rwxr-xr-x /usr/sbin/usage-record-api
+-rwxr-xr-x /usr/sbin/usage-record-api-key
+-rw-r--r-- /usr/share/doc/usage-record-api/README.md.gz
+-rw-r--r-- /usr/share/doc/usage-record-api/changelog.gz
+-rw-r--r-- /usr/share/doc/usage-record-api/copyright
+-rw-r--r-- /usr/share/doc/usage-record-api/openapi.yaml.gz
+-rw-r--r-- /usr/share/lintian/overrides/usage-record-api
+-rw-r--r-- /usr/share/man/man8/usage-record-api-key.8.gz
+-rw-r--r-- /usr/share/man/man8/usage-record-api.8.gz
+-rw-r--r-- /usr/share/usage-record-api/sql/001-usage-record-group.sql
+-rw-r--r-- /usr/share/usage-record-api/sql/002-api-key.sql
+-rw-r--r-- /usr/share/usage-record-api/sql/account.sql
+-rwxr-xr-x /usr/share/usage-record-api/sql/migrate
+-rw-r--r-- /usr/share/usage-record-api/sql/server.cnf
+"""
+
+INSTALLED_FILES = """\
+/lib/systemd/system/usage-record-api.socket
+/lib/systemd/system/usage-record-api@.service
+/usr/local/lib/sysusers.d/usage-record-api.conf
+/usr/local/sbin/usage-record-api
+/usr/local/sbin/usage-record-api-key
+/usr/local/share/doc/usage-record-api/README.md
+/usr/local/share/doc/usage-record-api/examples/client.cnf
+/usr/local/share/doc/usage-record-api/examples/usage-record-api.conf
+/usr/local/share/doc/usage-record-api/openapi.yaml
+/usr/local/share/man/man8/usage-record-api-key.8
+/usr/local/share/man/man8/usage-record-api.8
+/usr/local/share/usage-record-api/nginx/usage-record-api.conf
+/usr/local/share/usage-record-api/sql/001-usage-record-group.sql
+/usr/local/share/usage-record-api/sql/002-api-key.sql
+/usr/local/share/usage-record-api/sql/account.sql
+/usr/local/share/usage-record-api/sql/migrate
+/usr/local/share/usage-record-api/sql/server.cnf
+"""
+
+
+def run(*command, **more):
+    """Standard output of a command that has to succeed."""
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, **more)
+    assert result.returncode == 0, f"{command}:\n{result.stdout}"
+    return result.stdout
+
+
+def files_in(folder):
+    return sorted("/" + str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory):
+    """The files of the package."""
+    folder = tmp_path_factory.mktemp("unpacked")
+    run("dpkg-deb", "--extract", PACKAGE, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def unit(unpacked):
+    """The lines of the worker's unit, as (name, value)."""
+    text = (unpacked / "lib/systemd/system" / SERVICE).read_text()
+    return re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def environment(unpacked, unit, tmp_path_factory):
+    """The settings of the worker's unit, the files of the package beside them."""
+    places = {"%t": str(tmp_path_factory.mktemp("run")), "%d": str(unpacked / "etc/usage-record-api")}
+    settings = dict(value.split("=", 1) for name, value in unit if name == "Environment")
+    os.makedirs(pathlib.Path(places["%t"], dict(unit)["RuntimeDirectory"]))
+    return {name: re.sub("%.", lambda match: places[match[0]], value) for name, value in settings.items()}
+
+
+@pytest.fixture
+def listener(tmp_path):
+    """A socket that outlives the workers, as systemd has it."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "s"))
+    listener.listen(64)
+    yield listener
+    listener.close()
+
+
+def test_files_of_the_package():
+    found = [line.split() for line in run("dpkg-deb", "--contents", PACKAGE).splitlines()]
+    assert {line[1] for line in found} == {"root/root"}
+    lines = sorted((f"{line[0]} {line[5][1:]}" for line in found if line[0][0] != "d"), key=lambda line: line.split()[1])
+    assert lines == PACKAGE_FILES.splitlines()
+
+
+def test_lintian_finds_no_fault():
+    assert run("lintian", "--allow-root", "--fail-on", "error,warning", PACKAGE) == ""
+
+
+def test_the_package_is_installed_removed_and_purged(tmp_path):
+    """In an empty root, with the machine's list of packages to hold the dependencies
+    against; the scripts of the package know that it is no running system."""
+    (tmp_path / "var/lib/dpkg/info").mkdir(parents=True)
+    shutil.copy("/var/lib/dpkg/status", tmp_path / "var/lib/dpkg")
+
+    def dpkg(*arguments):
+        run("dpkg", f"--root={tmp_path}", "--force-script-chrootless", "--no-triggers", *arguments)
+
+    def found():
+        return [name for name in files_in(tmp_path) if not name.startswith("/var/lib/dpkg/")]
+
+    def is_in(name):
+        return any(name in path for path in found())
+
+    dpkg("--install", PACKAGE)
+    assert set(line.split()[1] for line in PACKAGE_FILES.splitlines()) <= set(found())
+    assert "\nusage-record-api:" in "\n" + (tmp_path / "etc/passwd").read_text()
+    assert not is_in("sites-enabled") and not is_in(".wants/")  # the operator's to do
+
+    client_file = tmp_path / "etc/usage-record-api/client.cnf"
+    client_file.write_text("[client]\npassword = secret\n")
+    wanted = tmp_path / "etc/systemd/system/multi-user.target.wants/usage-record-api@1.service"
+    wanted.parent.mkdir(parents=True)
+    wanted.symlink_to(f"/lib/systemd/system/{SERVICE}")
+    dpkg("--install", PACKAGE)
+    assert "secret" in client_file.read_text() and client_file.stat().st_mode & 0o777 == 0o640
+    dpkg("--remove", "usage-record-api")
+    assert "secret" in client_file.read_text() and wanted.is_symlink() and not is_in("/sbin/")
+    dpkg("--purge", "usage-record-api")
+    assert set(found()) <= {"/etc/.pwd.lock", "/etc/group", "/etc/gshadow", "/etc/passwd", "/etc/shadow"}
+
+
+def test_make_install(tmp_path):
+    """Under the default prefix; make distcheck has another and uninstalls."""
+    run("make", "-s", "-C", build_dir(), "install", f"DESTDIR={tmp_path}", "systemdsystemunitdir=/lib/systemd/system")
+    assert "\n".join(files_in(tmp_path)) + "\n" == INSTALLED_FILES
+    text = (tmp_path / "lib/systemd/system" / SERVICE).read_text()
+    assert "\nExecStart=/usr/local/sbin/usage-record-api\n" in text
+    assert "\nLoadCredential=client.cnf:/usr/local/etc/usage-record-api/client.cnf\n" in text
+
+
+def test_systemd_understands_the_units(unpacked, tmp_path):
+    """Together with the machine's targets, which they depend on."""
+    root = shutil.copytree(unpacked, tmp_path / "root")
+    for target in pathlib.Path("/lib/systemd/system").glob("*.*"):
+        if target.suffix in (".target", ".mount", ".slice"):
+            shutil.copy(target, root / "lib/systemd/system", follow_symlinks=False)
+    assert run("systemd-analyze", "verify", "--man=no", f"--root={root}", SOCKET, SERVICE.replace("@", "@1")) == ""
+
+
+def test_the_worker_may_do_little(unpacked):
+    run("systemd-analyze", "security", "--no-pager", "--offline=true", f"--threshold={EXPOSURE_MAX * 10:.0f}",
+        f"--root={unpacked}", SERVICE)
+
+
+def test_the_unit_holds_no_secret_and_never_gives_up(unit):
+    values = dict(unit)
+    assert values["StartLimitIntervalSec"] == "0" and values["Restart"] == "always"
+    assert values["LoadCredential"] == "client.cnf:/etc/usage-record-api/client.cnf"
+    assert values["Sockets"] == SOCKET and values["StandardInput"] == "socket"
+
+
+def test_manuals():
+    assert run("mandoc", "-Tlint", "-Wwarning", *sorted((ROOT / "doc").glob("*.8"))) == ""
+
+
+def test_the_worker_accepts_the_settings_of_its_unit(unpacked, environment):
+    lines = run(unpacked / "usr/sbin/usage-record-api", "--check-config", env=environment).splitlines()
+    for name, value in environment.items():
+        assert f"{name}={value}" in lines
+
+
+def test_the_worker_accepts_the_sample_settings(unpacked):
+    """All of them, when the lines are no longer comments."""
+    text = (unpacked / "etc/usage-record-api/usage-record-api.conf").read_text()
+    settings = dict(re.findall(r"^#(USAGE_RECORD_API_\w+)=(.*)$", text, re.MULTILINE))
+    assert len(settings) > 10
+    run(unpacked / "usr/sbin/usage-record-api", "--check-config", env=settings)
+
+
+def is_alive(path):
+    return fastcgi.ask(path, "/healthz", USAGE_RECORD_API_ROLE="local").status == 200
+
+
+def test_started_by_a_connection(unpacked, environment, tmp_path):
+    """systemd's own activation; it has the socket as descriptor 3."""
+    path = tmp_path / "s"
+    settings = [word for name, value in environment.items() for word in ("-E", f"{name}={value}")]
+    process = subprocess.Popen(["systemd-socket-activate", *settings, f"--listen={path}", "sh", "-c",
+                                'exec "$0" <&3', unpacked / "usr/sbin/usage-record-api"])
+    try:
+        wait_until(path.exists)
+        assert is_alive(path) and is_alive(path)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_workers_restarted_one_at_a_time_lose_no_request(unpacked, environment, listener):
+    """Clients that ask once and never again, as long as the pool is restarted."""
+    answers, is_over = [], threading.Event()
+
+    def start():
+        # systemd clears O_NONBLOCK each time it hands the socket over.
+        flags = fcntl.fcntl(listener, fcntl.F_GETFL)
+        fcntl.fcntl(listener, fcntl.F_SETFL, flags & ~os.O_NONBLOCK)
+        return subprocess.Popen([unpacked / "usr/sbin/usage-record-api"], stdin=listener, env=environment,
+                                stderr=subprocess.DEVNULL)
+
+    def ask():
+        while not is_over.is_set():
+            try:
+                answers.append(is_alive(listener.getsockname()))
+            except (OSError, AssertionError) as fault:
+                answers.append(repr(fault))
+
+    clients = [threading.Thread(target=ask) for _ in range(4)]
+    workers = [start() for _ in range(3)]
+    try:
+        for client in clients:
+            client.start()
+        for number in range(30):
+            time.sleep(0.03)
+            worker = workers[number % 3]
+            worker.send_signal(signal.SIGTERM)
+            assert worker.wait(5) == 0
+            workers[number % 3] = start()
+    finally:
+        is_over.set()
+        for client in clients:
+            client.join()
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+    assert len(answers) > 100 and set(answers) == {True}
