@@ -1,7 +1,8 @@
 -- The worker's account: it may read, and nothing else.  Run it as an administrator, in
 -- the service's database, with two variables set:
 --
---   SET @host = 'localhost', @password = '...'; SOURCE sql/account.sql
+--   SET @host = 'localhost', @password = '...';
+--   SOURCE sql/account.sql
 --
 -- To be run again to change the password.
 

@@ -150,10 +150,13 @@ def test_the_package_is_installed_removed_and_purged(tmp_path):
     wanted = tmp_path / "etc/systemd/system/multi-user.target.wants/usage-record-api@1.service"
     wanted.parent.mkdir(parents=True)
     wanted.symlink_to(f"/lib/systemd/system/{SERVICE}")
+    site = tmp_path / "etc/nginx/sites-enabled/usage-record-api.conf"
+    site.parent.mkdir()
+    site.symlink_to("../sites-available/usage-record-api.conf")
     dpkg("--install", PACKAGE)
     assert "secret" in client_file.read_text() and client_file.stat().st_mode & 0o777 == 0o640
     dpkg("--remove", "usage-record-api")
-    assert "secret" in client_file.read_text() and wanted.is_symlink() and not is_in("/sbin/")
+    assert "secret" in client_file.read_text() and wanted.is_symlink() and site.exists() and not is_in("/sbin/")
     dpkg("--purge", "usage-record-api")
     assert set(found()) <= {"/etc/.pwd.lock", "/etc/group", "/etc/gshadow", "/etc/passwd", "/etc/shadow"}
 
