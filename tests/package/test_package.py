@@ -132,7 +132,7 @@ def test_the_package_is_installed_removed_and_purged(tmp_path):
     shutil.copy("/var/lib/dpkg/status", tmp_path / "var/lib/dpkg")
 
     def dpkg(*arguments):
-        run("dpkg", f"--root={tmp_path}", "--force-script-chrootless", "--no-triggers", *arguments)
+        run("fakeroot", "dpkg", f"--root={tmp_path}", "--force-script-chrootless", "--no-triggers", *arguments)
 
     def found():
         return [name for name in files_in(tmp_path) if not name.startswith("/var/lib/dpkg/")]
