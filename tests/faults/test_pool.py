@@ -5,10 +5,7 @@ import os
 import random
 import signal
 import socket
-import subprocess
 import time
-
-import pytest
 
 import fastcgi
 from load import Load
@@ -116,29 +113,17 @@ def test_silent_peers_at_the_socket(service, load):
     assert max(took for _, took, _ in load.good) < 4
 
 
-@pytest.fixture
-def full_disk(tmp_path):
-    """A disk of its own, full but for a few pages."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", disk], check=False).returncode == 0
-    assert mounted, "this test mounts a small tmpfs and needs to be root"
-    yield disk
-    subprocess.run(["umount", "-l", disk], check=True)
-
-
-def test_the_disk_of_the_log_is_full(service, questions, full_disk):
+def test_the_disk_of_the_log_is_full(service, questions):
     log = service.dir / "workers.log"
     service.stack("workers", "stop")
     log.rename(service.dir / "workers.log.kept")
-    log.symlink_to(full_disk / "log")
+    log.symlink_to("/dev/full")  # each write to it fails with ENOSPC
     service.stack("workers", "start")
     try:
         load = Load(service, questions)
         load.wait(2)
         load.stop()
         load.assert_none_failed()
-        assert (full_disk / "log").stat().st_size >= 60_000
     finally:
         service.stack("workers", "stop")
         log.unlink()
