@@ -162,6 +162,70 @@ static bool copy_without_strings(struct json_object *value, struct json_object *
 	return true;
 }
 
+/* Whether an integer's digits are beyond int64_t, or uint64_t when it is positive. */
+static bool is_beyond_64_bits(const char *digits, size_t len, bool is_negative)
+{
+	const char *limit = is_negative ? "9223372036854775808" : "18446744073709551615";
+	size_t limit_len = strlen(limit);
+
+	return len > limit_len || (len == limit_len && memcmp(digits, limit, len) > 0);
+}
+
+/*
+ * Where the next integer beyond 64 bits ends, from start on; end when there is none.
+ * start is outside of strings and numbers.
+ */
+static const char *find_huge_integer(const char *start, const char *end)
+{
+	for (const char *at = start; at < end;) {
+		if (*at == '"') {
+			for (at++; at < end && *at != '"'; at++)
+				at += *at == '\\' && at + 1 < end;
+			at += at < end;
+		} else if (isdigit((unsigned char)*at)) {
+			const char *digits = at;
+			while (at < end && isdigit((unsigned char)*at))
+				at++;
+			if (at < end && memchr(".eE", *at, 3) == NULL &&
+			    is_beyond_64_bits(digits, (size_t)(at - digits),
+			                      digits > start && digits[-1] == '-'))
+				return at;
+			while (at < end && (isdigit((unsigned char)*at) || memchr(".eE+-", *at, 5) != NULL))
+				at++;
+		} else {
+			at++;
+		}
+	}
+	return end;
+}
+
+/*
+ * Gives json-c a text, with ".0" behind each integer that is beyond 64 bits: json-c
+ * would make it the nearest one that is not; the servers, too, take it for a double.
+ * Whether all of the text is one value, which *tree then is (NULL for null).
+ */
+static bool parse_tree(struct json_tokener *tokener, const char *text, size_t len,
+                       struct json_object **tree)
+{
+	const char *at = text, *end = text + len;
+
+	for (;;) {
+		const char *stop = find_huge_integer(at, end);
+		*tree = json_tokener_parse_ex(tokener, at, (int)(stop - at));
+		if (stop == end)
+			break;
+		if (json_tokener_get_error(tokener) != json_tokener_continue)
+			return false;
+		json_tokener_parse_ex(tokener, ".0", 2);
+		at = stop;
+	}
+	if (json_tokener_get_error(tokener) == json_tokener_continue)
+		*tree = json_tokener_parse_ex(tokener, "", 1); /* its NUL ends a number */
+	else if (json_tokener_get_parse_end(tokener) != (size_t)(end - at))
+		return false;
+	return json_tokener_get_error(tokener) == json_tokener_success;
+}
+
 struct metainfo *metainfo_parse(const char *text, const char **reason)
 {
 	size_t len = strlen(text);
@@ -183,9 +247,7 @@ struct metainfo *metainfo_parse(const char *text, const char **reason)
 	    (strict = json_tokener_new_ex(METAINFO_DEPTH_MAX + 2)) == NULL)
 		goto fail;
 	json_tokener_set_flags(strict, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-	filter->tree = json_tokener_parse_ex(strict, text, (int)len + 1); /* its NUL ends a number */
-	if (json_tokener_get_error(strict) != json_tokener_success ||
-	    json_tokener_get_parse_end(strict) != len)
+	if (!parse_tree(strict, text, len, &filter->tree))
 		*reason = "is not JSON";
 	else if (!json_object_is_type(filter->tree, json_type_object))
 		*reason = "is not an object";
@@ -349,11 +411,11 @@ static bool contains(struct json_object *document, struct json_object *filter)
 
 bool metainfo_matches(const struct metainfo *filter, struct slice document)
 {
+	struct json_object *tree;
+
 	json_tokener_reset(filter->tokener);
-	struct json_object *tree =
-	    json_tokener_parse_ex(filter->tokener, document.data, (int)document.len);
-	bool is_json = json_tokener_get_error(filter->tokener) == json_tokener_success;
-	bool matches = is_json && contains(tree, filter->tree);
+	bool matches = parse_tree(filter->tokener, document.data, document.len, &tree) &&
+	               contains(tree, filter->tree);
 
 	json_object_put(tree);
 	return matches;
