@@ -171,53 +171,79 @@ static bool is_beyond_64_bits(const char *digits, size_t len, bool is_negative)
 	return len > limit_len || (len == limit_len && memcmp(digits, limit, len) > 0);
 }
 
+/* What json-c is given in place of a piece of a text. */
+struct change {
+	const char *from, *to; /* the piece; both the end of the text when there is none */
+	const char *text;
+};
+
+static const char *string_end(const char *at, const char *end, bool *has_nul)
+{
+	*has_nul = false;
+	for (at++; at < end && *at != '"'; at++) {
+		if (*at != '\\' || ++at == end)
+			continue;
+		*has_nul |= end - at >= 5 && memcmp(at, "u0000", 5) == 0;
+	}
+	return at < end ? at + 1 : end;
+}
+
+static bool is_before_colon(const char *at, const char *end)
+{
+	while (at < end && memchr(" \t\n\r", *at, 4) != NULL)
+		at++;
+	return at < end && *at == ':';
+}
+
 /*
- * Where the next integer beyond 64 bits ends, from start on; end when there is none.
- * start is outside of strings and numbers.
+ * Finds the next piece of a text, from start on, outside of strings and numbers, that
+ * json-c would take for something else.  An integer beyond 64 bits would become the
+ * nearest one that is not: it goes on with ".0", as the servers, too, take it for a
+ * double.  A name with a NUL would be cut there, and could be the name that a filter
+ * wants: it becomes one that no filter has, because it is no UTF-8.
  */
-static const char *find_huge_integer(const char *start, const char *end)
+static struct change find_change(const char *start, const char *end)
 {
 	for (const char *at = start; at < end;) {
+		const char *token = at;
+		bool has_nul;
 		if (*at == '"') {
-			for (at++; at < end && *at != '"'; at++)
-				at += *at == '\\' && at + 1 < end;
-			at += at < end;
+			at = string_end(token, end, &has_nul);
+			if (has_nul && is_before_colon(at, end))
+				return (struct change){token + 1, at, "\xff\""};
 		} else if (isdigit((unsigned char)*at)) {
-			const char *digits = at;
 			while (at < end && isdigit((unsigned char)*at))
 				at++;
 			if (at < end && memchr(".eE", *at, 3) == NULL &&
-			    is_beyond_64_bits(digits, (size_t)(at - digits),
-			                      digits > start && digits[-1] == '-'))
-				return at;
+			    is_beyond_64_bits(token, (size_t)(at - token),
+			                      token > start && token[-1] == '-'))
+				return (struct change){at, at, ".0"};
 			while (at < end && (isdigit((unsigned char)*at) || memchr(".eE+-", *at, 5) != NULL))
 				at++;
 		} else {
 			at++;
 		}
 	}
-	return end;
+	return (struct change){end, end, ""};
 }
 
-/*
- * Gives json-c a text, with ".0" behind each integer that is beyond 64 bits: json-c
- * would make it the nearest one that is not; the servers, too, take it for a double.
- * Whether all of the text is one value, which *tree then is (NULL for null).
- */
+/* Gives json-c a text with its changes.  Whether all of it is one value, which *tree then
+ * is (NULL for null); if not, *tree may be a part of it.  The caller puts it either way. */
 static bool parse_tree(struct json_tokener *tokener, const char *text, size_t len,
                        struct json_object **tree)
 {
 	const char *at = text, *end = text + len;
 
 	for (;;) {
-		const char *stop = find_huge_integer(at, end);
-		*tree = json_tokener_parse_ex(tokener, at, (int)(stop - at));
-		if (stop == end)
+		struct change change = find_change(at, end);
+		*tree = json_tokener_parse_ex(tokener, at, (int)(change.from - at));
+		if (change.from == end)
 			break;
+		if (json_tokener_get_error(tokener) == json_tokener_continue)
+			*tree = json_tokener_parse_ex(tokener, change.text, (int)strlen(change.text));
 		if (json_tokener_get_error(tokener) != json_tokener_continue)
 			return false;
-		json_tokener_parse_ex(tokener, ".0", 2);
-		at = stop;
+		at = change.to;
 	}
 	if (json_tokener_get_error(tokener) == json_tokener_continue)
 		*tree = json_tokener_parse_ex(tokener, "", 1); /* its NUL ends a number */
