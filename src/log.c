@@ -47,12 +47,21 @@ static void add_name(const char *name)
 	TEXT_ADD(&line, "\":");
 }
 
+/* What a byte takes in a line at most. */
+static size_t written_len(unsigned char c)
+{
+	return c < 0x20 || c >= 0x7f ? TEXT_JSON_EXPANSION : c == '"' || c == '\\' ? 2 : 1;
+}
+
 /* Bytes that are no ASCII text come as \u00XX: what came from outside may not even be
- * UTF-8. */
+ * UTF-8.  Escapes count, or long ones would leave no room for the members behind. */
 void log_text(const char *name, struct slice text)
 {
-	size_t shown = text.len < TEXT_LEN_MAX ? text.len : TEXT_LEN_MAX, done = 0;
+	size_t shown = 0, done = 0, len = 0;
 
+	while (shown < text.len &&
+	       (len += written_len((unsigned char)text.data[shown])) <= TEXT_LEN_MAX)
+		shown++;
 	add_name(name);
 	TEXT_ADD(&line, "\"");
 	for (size_t i = 0; i < shown; i++) {

@@ -46,7 +46,7 @@ void log_message(enum log_level level, const char *format, ...)
 
 /*
  * A line with members: begin, any number of members, end.  Names are constants
- * that need no escaping.  Text longer than 512 bytes is cut.
+ * that need no escaping.  Text is cut at 512 bytes, escapes counted.
  */
 void log_begin(enum log_level level, const char *event);
 void log_text(const char *name, struct slice text);

@@ -82,6 +82,24 @@ static void test_log_cuts_long_text(void **state)
 	assert_memory_equal(line + strlen(line) - 2, "}\n", 2);
 }
 
+/* Nor do escapes push out what stands behind them. */
+static void test_log_keeps_the_members_behind_long_text(void **state)
+{
+	char text[512];
+
+	(void)state;
+	for (size_t len = 0; len <= sizeof text; len++) {
+		memset(text, 0xff, len);
+		log_begin(LOG_LEVEL_INFO, "request");
+		log_text("a", (struct slice){text, len});
+		log_text("b", (struct slice){text, len});
+		log_text("c", (struct slice){text, len});
+		log_integer("rows", 18446744073709551615u);
+		log_end();
+		assert_non_null(strstr(logged(), "\",\"rows\":18446744073709551615}\n"));
+	}
+}
+
 static void test_log_gathers_info_and_writes_errors_at_once(void **state)
 {
 	char byte;
@@ -115,6 +133,7 @@ int main(void)
 	    cmocka_unit_test(test_log_request_id_is_in_every_line),
 	    cmocka_unit_test(test_log_drops_what_is_above_its_level),
 	    cmocka_unit_test(test_log_cuts_long_text),
+	    cmocka_unit_test(test_log_keeps_the_members_behind_long_text),
 	    cmocka_unit_test(test_log_gathers_info_and_writes_errors_at_once),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
