@@ -11,7 +11,7 @@ static void add_target(struct text *headers, struct slice target)
 {
 	for (size_t i = 0; i < target.len; i++) {
 		unsigned char c = (unsigned char)target.data[i];
-		if (c > 0x20 && c < 0x7f && strchr("\"<>\\^`{|}", c) == NULL)
+		if (c > 0x20 && c < 0x7f && strchr("\"#<>\\^`{|}", c) == NULL)
 			text_add(headers, (struct slice){target.data + i, 1});
 		else
 			text_add_format(headers, "%%%02X", c);

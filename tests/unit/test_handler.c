@@ -212,6 +212,8 @@ static void test_handler_links_to_the_next_page(void **state)
 	     "</org/a%2Fb+c/usageRecordGroup?limit=2&buyerId=x+y%20%C3%A9&cursor="},
 	    {"/org/acme/usageRecordGroup?limit=2&metaInfo={\"a\":\"<>\"}", "", 2,
 	     "</org/acme/usageRecordGroup?limit=2&metaInfo=%7B%22a%22:%22%3C%3E%22%7D&cursor="},
+	    {"/org/a#b/usageRecordGroup?limit=2&buyerId=c#d", "", 2,
+	     "</org/a%23b/usageRecordGroup?limit=2&buyerId=c%23d&cursor="},
 	    {"/org/\xc3\xa9/usageRecordGroup?limit=2", "", 2,
 	     "</org/%C3%A9/usageRecordGroup?limit=2&cursor="},
 	    {"/org/acme/usageRecordGroup?limit=2&cursor=1d790a60ed13-f423f-2-5b91a-c1f8622a", "", 4,
