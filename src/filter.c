@@ -5,8 +5,8 @@
 #include "text.h"
 #include "url.h"
 
-/* A decoded value that is longer than this is refused by every parameter. */
-enum { VALUE_SIZE = METAINFO_LEN_MAX + 1, QUOTE_LEN = 60 };
+/* Holds one byte more than any parameter accepts. */
+enum { VALUE_SIZE = METAINFO_LEN_MAX + 2, QUOTE_LEN = 60 };
 
 static const char *const partners[] = {"AWS", "AZURE", "GCP", NULL};
 static const char *const statuses[] = {"CREATED",  "DELETED",        "INVALID",
@@ -300,7 +300,11 @@ static void parse_parameter(struct parse *parse, enum parameter_key key, struct 
 		reject(parse, slice_of("be UTF-8"));
 		break;
 	case URL_TOO_LONG:
-		reject(parse, slice_of("be shorter"));
+		/* The parameter says in its own words what it accepts: never as much as this. */
+		memset(parse->value, 'x', VALUE_SIZE - 1);
+		parse->value[VALUE_SIZE - 1] = '\0';
+		parse->value_len = VALUE_SIZE - 1;
+		parameters[key].parse(parse);
 		break;
 	}
 }

@@ -245,12 +245,26 @@ static void test_filter_parse_counts_characters_not_bytes(void **state)
 
 static void test_filter_parse_cuts_what_it_quotes(void **state)
 {
+	static const char *const names[] = {"partner=", "buyerId=",   "entitlementId=", "productId=",
+	                                    "status=",  "source=",    "startDate=",     "endDate=",
+	                                    "offset=",  "cursor=", NULL};
 	char text[64 * 1024];
 
 	(void)state;
 	assert_string_equal(fault(repeat(text, "limit=", "x", 8192)),
-	                    "limit must be shorter, not "
+	                    "limit must be an integer from 1 to 1000, not "
 	                    "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…\"");
+	for (int count = METAINFO_LEN_MAX + 1; count < METAINFO_LEN_MAX + 4; count++) {
+		assert_string_equal(fault(repeat(text, "metaInfo=", "x", count)),
+		                    "metaInfo must be a JSON object of at most 4096 bytes and 16 levels; "
+		                    "it is too long, not "
+		                    "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…\"");
+		assert_string_equal(fault(repeat(text, "buyerId=", "x", count)),
+		                    "buyerId must be 1 to 64 characters, not "
+		                    "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…\"");
+	}
+	for (const char *const *name = names; *name != NULL; name++)
+		assert_string_not_equal(fault(repeat(text, *name, "1", 5000)), "");
 	assert_string_equal(fault(repeat(text, "limit=x", "%C3%A9", 100)),
 	                    "limit must be an integer from 1 to 1000, not "
 	                    "\"xééééééééééééééééééééééééééééé…\"");
