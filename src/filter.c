@@ -18,6 +18,7 @@ struct parse {
 	struct text message;
 	const char *name;   /* of the parameter at hand */
 	struct slice given; /* its value as it came */
+	enum url_form form; /* how that is encoded */
 	char value[VALUE_SIZE]; /* the same decoded, NUL-terminated */
 	size_t value_len;
 	bool has_start, has_end;
@@ -27,13 +28,13 @@ struct parse {
 
 /* Adds a piece of a request in quotes: decoded if that gives text, else as it came with
  * all but printable ASCII shown as %XX; cut short. */
-static void add_given(struct text *message, struct slice given)
+static void add_given(struct text *message, struct slice given, enum url_form form)
 {
 	char value[VALUE_SIZE];
 	size_t len, shown;
 
 	TEXT_ADD(message, "\"");
-	if (url_decode(given, URL_QUERY, value, sizeof value, &len) == URL_OK) {
+	if (url_decode(given, form, value, sizeof value, &len) == URL_OK) {
 		shown = len < QUOTE_LEN ? len : QUOTE_LEN;
 		while (shown < len && shown > 0 && ((unsigned char)value[shown] & 0xc0) == 0x80)
 			shown--;
@@ -57,7 +58,7 @@ static void reject(struct parse *parse, struct slice what)
 	TEXT_ADD(&parse->message, " must ");
 	text_add(&parse->message, what);
 	TEXT_ADD(&parse->message, ", not ");
-	add_given(&parse->message, parse->given);
+	add_given(&parse->message, parse->given, parse->form);
 }
 
 /* Ends the parse because two parameters exclude each other. */
@@ -282,11 +283,10 @@ bool filter_is_parameter(struct slice encoded, const char *name)
 
 static void parse_parameter(struct parse *parse, enum parameter_key key, struct slice given)
 {
-	enum url_form form = key == PARAMETER_ORG_ID ? URL_PATH : URL_QUERY;
-
 	parse->name = parameters[key].name;
 	parse->given = given;
-	switch (url_decode(given, form, parse->value, sizeof parse->value, &parse->value_len)) {
+	parse->form = key == PARAMETER_ORG_ID ? URL_PATH : URL_QUERY;
+	switch (url_decode(given, parse->form, parse->value, sizeof parse->value, &parse->value_len)) {
 	case URL_OK:
 		parameters[key].parse(parse);
 		break;
@@ -357,7 +357,7 @@ enum filter_status filter_parse(struct slice organization, struct slice query, i
 	}
 	if (parse.status == FILTER_OK && unknown.data != NULL) {
 		parse.status = FILTER_REJECTED;
-		add_given(&parse.message, unknown);
+		add_given(&parse.message, unknown, URL_QUERY);
 		TEXT_ADD(&parse.message, " is not a parameter of this request");
 	}
 	if (parse.status != FILTER_OK) {

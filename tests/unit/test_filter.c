@@ -207,6 +207,9 @@ static void test_filter_parse_of_the_organization(void **state)
 	    {"a%00", NULL, "orgId must not have control characters, not \"a%00\""},
 	    {"%ED%A0%80", NULL, "orgId must be UTF-8, not \"%ED%A0%80\""},
 	    {"", NULL, "orgId must be 1 to 64 characters, not \"\""},
+	    {"a+b567890123456789012345678901234567890123456789012345678901234567890", NULL,
+	     "orgId must be 1 to 64 characters, not "
+	     "\"a+b567890123456789012345678901234567890123456789012345678901…\""},
 	};
 	struct filter filter;
 
