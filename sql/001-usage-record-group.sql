@@ -9,7 +9,7 @@
 -- nor trailing spaces make two companies one.  The collation that does so has
 -- another name on each server; each server skips the comment meant for the other.
 
-CREATE TABLE usage_record_group (
+CREATE TABLE IF NOT EXISTS usage_record_group (
   serial_id              BIGINT UNSIGNED NOT NULL AUTO_INCREMENT
                          COMMENT 'ascending; breaks ties of creation_time',
   id                     VARCHAR(64) NOT NULL COMMENT 'the record''s uuid',
