@@ -19,3 +19,10 @@ def test_the_process_of_somebody_else_is_not_stopped(tmp_path, part, pid_file):
         is_running = other.poll() is None
         other.kill()
     assert is_running
+
+
+@pytest.mark.parametrize("name", ["a b", "a&b", "a;b", "a|b", "a$b", "a'b", "é"])
+def test_a_folder_that_the_servers_would_misread_is_refused(tmp_path, name):
+    answer = stop("nginx", tmp_path / name)
+    assert answer.returncode == 1
+    assert "letters, digits" in answer.stderr
