@@ -67,6 +67,9 @@ CREATE TABLE IF NOT EXISTS usage_record_group (
   CONSTRAINT partner_is_known CHECK (partner <> ''),
   CONSTRAINT status_is_known CHECK (status <> ''),
   CONSTRAINT source_is_known CHECK (source IN ('', 'API', 'INTERNAL', 'METRONOME', 'ORB')),
+  -- JSON_VALUE finds nothing in an object or an array, which is not the same as none.
+  CONSTRAINT source_is_text CHECK (COALESCE(JSON_TYPE(JSON_EXTRACT(meta_info, '$.source')), 'NULL')
+                                   IN ('STRING', 'NULL')),
   CONSTRAINT meta_info_is_object CHECK (JSON_TYPE(meta_info) = 'OBJECT'),
   CONSTRAINT records_is_object CHECK (JSON_TYPE(records) = 'OBJECT'),
   -- Neither zero dates nor years that RFC 3339 or the API's days could not name.

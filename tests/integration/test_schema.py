@@ -18,6 +18,7 @@ REFUSED = [
     {"records": "[]"}, {"records": "{"}, {"records": ""},
     {"meta_info": '{"source":"api"}'}, {"meta_info": '{"source":"OTHER"}'}, {"meta_info": '{"source":"API "}'},
     {"meta_info": '{"source":"METRONOMETRONOME"}'}, {"meta_info": '{"source":1}'},
+    {"meta_info": '{"source":{}}'}, {"meta_info": '{"source":["API"]}'}, {"meta_info": '{"source":"%s"}' % ("x" * 600)},
     {"creation_time": None}, {"creation_time": "0000-00-00 00:00:00"}, {"creation_time": "0999-12-31 23:59:59.999"},
     {"creation_time": "2023-02-29 00:00:00"}, {"creation_time": "10000-01-01 00:00:00"}, {"creation_time": ""},
     {"last_update_time": None}, {"last_update_time": "0000-00-00 00:00:00"}, {"last_update_time": ""},
