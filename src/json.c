@@ -15,7 +15,14 @@ enum {
 	SAMPLE_INTERVAL = 16,
 };
 
-enum { ID_TEXT_SIZE = RECORD_ID_LEN_MAX * TEXT_JSON_EXPANSION };
+enum {
+	ID_TEXT_SIZE = RECORD_ID_LEN_MAX * TEXT_JSON_EXPANSION,
+	/* A record without its documents: seven texts, and names, times and a number. */
+	RECORD_SIZE_MAX = 7 * ID_TEXT_SIZE + 512,
+	STRING_SIZE_MAX = JSON_STRING_LEN_MAX * TEXT_JSON_EXPANSION + 2,
+	BUFFER_SIZE_MIN = STRING_SIZE_MAX,
+};
+_Static_assert((int)BUFFER_SIZE_MIN >= (int)PREFIX_SIZE, "a page can begin");
 
 struct json {
 	struct printbuf *buffer;
@@ -25,11 +32,23 @@ struct json {
 	double sampled_ms;
 };
 
+/* A buffer that holds any message, and the beginning of any page, without growing. */
+static struct printbuf *open_buffer(void)
+{
+	struct printbuf *buffer = printbuf_new();
+
+	if (buffer != NULL && printbuf_memset(buffer, 0, 0, BUFFER_SIZE_MIN) < 0) {
+		printbuf_free(buffer);
+		return NULL;
+	}
+	return buffer;
+}
+
 struct json *json_open(void)
 {
 	struct json *json = calloc(1, sizeof *json);
 
-	if (json != NULL && (json->buffer = printbuf_new()) == NULL) {
+	if (json != NULL && (json->buffer = open_buffer()) == NULL) {
 		free(json);
 		return NULL;
 	}
@@ -44,9 +63,29 @@ void json_close(struct json *json)
 	free(json);
 }
 
-static bool append(struct json *json, const char *text, size_t len)
+/* Room for len bytes behind what the buffer holds, so that they are written where they stay;
+ * false when memory ran out. */
+static bool reserve(struct json *json, size_t len, struct text *room)
 {
-	return len <= INT32_MAX && printbuf_memappend(json->buffer, text, (int)len) >= 0;
+	struct printbuf *buffer = json->buffer;
+	int start = buffer->bpos;
+
+	if (len > (size_t)(INT32_MAX - start))
+		return false;
+	if (len > (size_t)(buffer->size - start)) {
+		/* json-c lets a buffer grow only by filling it: fill it and take that back. */
+		if (printbuf_memset(buffer, start, 0, (int)len) < 0)
+			return false;
+		buffer->bpos = start;
+	}
+	*room = (struct text){.data = buffer->buf + start, .size = len};
+	return true;
+}
+
+/* Makes what was written in the room a part of the body. */
+static void keep(struct json *json, const struct text *room)
+{
+	json->buffer->bpos += (int)room->len;
 }
 
 static void add_time(struct text *text, const struct utc_time *time)
@@ -57,34 +96,30 @@ static void add_time(struct text *text, const struct utc_time *time)
 	text_add(text, (struct slice){written, UTC_TEXT_LEN});
 }
 
+static void add_document(struct text *text, struct slice document)
+{
+	if (document.len > 0)
+		text_add(text, document);
+	else
+		TEXT_ADD(text, "{}");
+}
+
 void json_begin_page(struct json *json, struct slice organization_id)
 {
-	static const char room[PREFIX_SIZE];
-
-	printbuf_reset(json->buffer);
-	append(json, room, sizeof room);
+	json->buffer->bpos = PREFIX_SIZE;
 	json->organization_id = TEXT_IN(json->organization_id_data);
 	text_add_json(&json->organization_id, organization_id);
 	json->record_count = 0;
 	json->sampled_ms = 0;
 }
 
-static bool append_text(struct json *json, const struct text *text)
-{
-	return append(json, text->data, text->len);
-}
-
-static bool append_document(struct json *json, struct slice document)
-{
-	return document.len > 0 ? append(json, document.data, document.len) : append(json, "{}", 2);
-}
-
 /* The members in the order of the published page. */
 static bool add_record(struct json *json, const struct record *record)
 {
-	char data[4 * ID_TEXT_SIZE + 512];
-	struct text text = TEXT_IN(data);
+	struct text text;
 
+	if (!reserve(json, RECORD_SIZE_MAX + record->meta_info.len + record->records.len, &text))
+		return false;
 	if (json->record_count > 0)
 		TEXT_ADD(&text, ",");
 	TEXT_ADD(&text, "{\"buyerID\":\"");
@@ -98,19 +133,13 @@ static bool add_record(struct json *json, const struct record *record)
 	TEXT_ADD(&text, "\",\"lastUpdateTime\":\"");
 	add_time(&text, &record->last_update_time);
 	TEXT_ADD(&text, "\",\"metaInfo\":");
-	if (!append_text(json, &text) || !append_document(json, record->meta_info))
-		return false;
-
-	text = TEXT_IN(data);
+	add_document(&text, record->meta_info);
 	TEXT_ADD(&text, ",\"organizationID\":\"");
 	text_add(&text, text_slice(&json->organization_id));
 	TEXT_ADD(&text, "\",\"partner\":\"");
 	text_add_json(&text, record->partner);
 	TEXT_ADD(&text, "\",\"records\":");
-	if (!append_text(json, &text) || !append_document(json, record->records))
-		return false;
-
-	text = TEXT_IN(data);
+	add_document(&text, record->records);
 	TEXT_ADD(&text, ",\"serialID\":");
 	text_add_integer(&text, record->serial_id);
 	TEXT_ADD(&text, ",\"status\":\"");
@@ -118,7 +147,8 @@ static bool add_record(struct json *json, const struct record *record)
 	TEXT_ADD(&text, "\",\"usageRecordReportID\":\"");
 	text_add_json(&text, record->usage_record_report_id);
 	TEXT_ADD(&text, "\"}");
-	return append_text(json, &text);
+	keep(json, &text);
+	return !text.is_cut;
 }
 
 bool json_add_record(struct json *json, const struct record *record)
@@ -136,29 +166,28 @@ bool json_add_record(struct json *json, const struct record *record)
 struct slice json_end_page(struct json *json, uint32_t next_offset)
 {
 	char data[PREFIX_SIZE];
-	struct text prefix = TEXT_IN(data);
+	struct text prefix = TEXT_IN(data), room;
 
-	if (!append(json, "]}", 2))
+	if (!reserve(json, 2, &room))
 		return (struct slice){NULL, 0};
+	TEXT_ADD(&room, "]}");
+	keep(json, &room);
 	TEXT_ADD(&prefix, "{\"nextOffset\":");
 	text_add_integer(&prefix, next_offset);
 	TEXT_ADD(&prefix, ",\"usageRecordGroups\":[");
-	char *body = json->buffer->buf + PREFIX_SIZE - prefix.len;
-	memcpy(body, prefix.data, prefix.len);
-	return (struct slice){body, (size_t)json->buffer->bpos - PREFIX_SIZE + prefix.len};
+	memcpy(json->buffer->buf + PREFIX_SIZE - prefix.len, prefix.data, prefix.len);
+	return (struct slice){json->buffer->buf + PREFIX_SIZE - prefix.len,
+	                      (size_t)json->buffer->bpos - PREFIX_SIZE + prefix.len};
 }
 
 struct slice json_string(struct json *json, struct slice text)
 {
-	char data[JSON_STRING_LEN_MAX * TEXT_JSON_EXPANSION];
-	struct text escaped = TEXT_IN(data);
+	struct text room = {.data = json->buffer->buf, .size = STRING_SIZE_MAX};
 
-	text_add_json(&escaped, text);
-	printbuf_reset(json->buffer);
-	append(json, "\"", 1);
-	append_text(json, &escaped);
-	append(json, "\"", 1);
-	return (struct slice){json->buffer->buf, (size_t)json->buffer->bpos};
+	TEXT_ADD(&room, "\"");
+	text_add_json(&room, text);
+	TEXT_ADD(&room, "\"");
+	return text_slice(&room);
 }
 
 double json_page_ms(const struct json *json)
@@ -172,7 +201,7 @@ void json_trim(struct json *json)
 {
 	if (json->buffer->size <= BUFFER_SIZE_KEPT)
 		return;
-	struct printbuf *buffer = printbuf_new();
+	struct printbuf *buffer = open_buffer();
 	if (buffer != NULL) {
 		printbuf_free(json->buffer);
 		json->buffer = buffer;
