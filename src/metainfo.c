@@ -65,24 +65,65 @@ static const char *scan_number(struct scan *scan)
 	return NULL;
 }
 
+/* What a string between its quotes turned out to be. */
+struct string_facts {
+	bool has_end, has_nul, has_lone_surrogate;
+};
+
+/* The code unit of an escape \uXXXX whose u is at at, or -1. */
+static int escaped_unit(const char *at, const char *end)
+{
+	int unit = 0;
+
+	if (end - at < 5 || *at != 'u')
+		return -1;
+	for (int i = 1; i <= 4; i++) {
+		if (!isxdigit((unsigned char)at[i]))
+			return -1;
+		unit = unit * 16 + (isdigit((unsigned char)at[i]) ? at[i] - '0' : (at[i] | 0x20) - 'a' + 10);
+	}
+	return unit;
+}
+
+/* Passes over a string, from its first quote to behind its last. */
+static const char *pass_string(const char *at, const char *end, struct string_facts *facts)
+{
+	bool is_behind_high = false; /* an escaped high surrogate that waits for its low one */
+
+	*facts = (struct string_facts){.has_end = false};
+	for (at++; at < end && *at != '"'; at++) {
+		int unit = -1;
+		if (*at == '\\') {
+			if (++at == end)
+				break;
+			unit = escaped_unit(at, end);
+		}
+		bool is_low = unit >= 0xdc00 && unit < 0xe000;
+		facts->has_nul |= unit == 0;
+		facts->has_lone_surrogate |= is_behind_high != is_low;
+		is_behind_high = unit >= 0xd800 && unit < 0xdc00;
+		if (unit >= 0)
+			at += 4;
+	}
+	facts->has_lone_surrogate |= is_behind_high;
+	facts->has_end = at < end;
+	return at < end ? at + 1 : end;
+}
+
 static const char *scan_string(struct scan *scan)
 {
-	bool has_nul = false;
+	struct string_facts facts;
 
-	for (scan->at++; scan->at < scan->end && *scan->at != '"'; scan->at++) {
-		if (*scan->at != '\\')
-			continue;
-		if (++scan->at == scan->end)
-			break;
-		has_nul |= strncmp(scan->at, "u0000", 5) == 0;
-	}
-	if (!scan_char(scan, "\""))
+	scan->at = pass_string(scan->at, scan->end, &facts);
+	if (!facts.has_end)
 		return "has a string without an end";
+	if (facts.has_lone_surrogate)
+		return "has half a surrogate pair";
 	while (scan_char(scan, " \t\n\r"))
 		;
 	if (scan_char(scan, ":")) {
 		scan->member_count++;
-		if (has_nul)
+		if (facts.has_nul)
 			return "has a NUL in a name";
 	}
 	return NULL;
@@ -177,17 +218,6 @@ struct change {
 	const char *text;
 };
 
-static const char *string_end(const char *at, const char *end, bool *has_nul)
-{
-	*has_nul = false;
-	for (at++; at < end && *at != '"'; at++) {
-		if (*at != '\\' || ++at == end)
-			continue;
-		*has_nul |= end - at >= 5 && memcmp(at, "u0000", 5) == 0;
-	}
-	return at < end ? at + 1 : end;
-}
-
 static bool is_before_colon(const char *at, const char *end)
 {
 	while (at < end && memchr(" \t\n\r", *at, 4) != NULL)
@@ -206,10 +236,10 @@ static struct change find_change(const char *start, const char *end)
 {
 	for (const char *at = start; at < end;) {
 		const char *token = at;
-		bool has_nul;
 		if (*at == '"') {
-			at = string_end(token, end, &has_nul);
-			if (has_nul && is_before_colon(at, end))
+			struct string_facts facts;
+			at = pass_string(token, end, &facts);
+			if (facts.has_nul && is_before_colon(at, end))
 				return (struct change){token + 1, at, "\xff\""};
 		} else if (isdigit((unsigned char)*at)) {
 			while (at < end && isdigit((unsigned char)*at))
@@ -435,14 +465,16 @@ static bool contains(struct json_object *document, struct json_object *filter)
 	}
 }
 
-bool metainfo_matches(const struct metainfo *filter, struct slice document)
+enum metainfo_match metainfo_match(const struct metainfo *filter, struct slice document)
 {
+	enum metainfo_match match = METAINFO_UNREADABLE;
 	struct json_object *tree;
 
+	if (document.len == 0)
+		return METAINFO_LACKS;
 	json_tokener_reset(filter->tokener);
-	bool matches = parse_tree(filter->tokener, document.data, document.len, &tree) &&
-	               contains(tree, filter->tree);
-
+	if (parse_tree(filter->tokener, document.data, document.len, &tree))
+		match = contains(tree, filter->tree) ? METAINFO_CONTAINS : METAINFO_LACKS;
 	json_object_put(tree);
-	return matches;
+	return match;
 }

@@ -47,8 +47,15 @@ struct slice metainfo_text_without_strings(const struct metainfo *filter);
  */
 size_t metainfo_strings(const struct metainfo *filter, struct slice *strings, size_t max);
 
-/* Whether document, JSON text as stored, contains the filter.  Text that is no
- * JSON contains nothing. */
-bool metainfo_matches(const struct metainfo *filter, struct slice document);
+enum metainfo_match {
+	METAINFO_CONTAINS,
+	METAINFO_LACKS,
+	METAINFO_UNREADABLE, /* it is no JSON, or memory ran out: nobody knows */
+};
+
+/* Whether document, JSON text as stored or empty for none, contains the filter.  Of members
+ * of one name the last counts, which is the one that MySQL keeps; MariaDB's own functions
+ * see the first, so that such a record is found there only if both contain the filter. */
+enum metainfo_match metainfo_match(const struct metainfo *filter, struct slice document);
 
 #endif

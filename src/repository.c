@@ -345,8 +345,16 @@ static bool take_row(struct find *find, bool *is_done)
 {
 	const struct filter *filter = find->filter;
 	struct record record = record_of(&find->repository->row);
+	enum metainfo_match match = METAINFO_CONTAINS;
 
-	if (filter->meta_info != NULL && !metainfo_matches(filter->meta_info, record.meta_info))
+	if (filter->meta_info != NULL)
+		match = metainfo_match(filter->meta_info, record.meta_info);
+	if (match == METAINFO_UNREADABLE) {
+		log_message(LOG_LEVEL_ERROR, "the metaInfo of record %llu could not be read",
+		            (unsigned long long)record.serial_id);
+		return false;
+	}
+	if (match == METAINFO_LACKS)
 		return true;
 	if (find->skip > 0) {
 		find->skip--;
