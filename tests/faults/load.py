@@ -6,7 +6,7 @@ import pathlib
 import threading
 import time
 
-from service import Digits, read_answer, wait_until
+from service import Digits, pss_kb, read_answer, wait_until
 
 CLIENTS = 8
 
@@ -119,13 +119,6 @@ class Load:
             with self._lock:
                 return [when for when, _, status in self.good if when > instant and status == 200]
         return min(wait_until(find, 20)) - instant
-
-
-def pss_kb(pid):
-    for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1])
-    raise KeyError("Pss")
 
 
 def descriptors(pid):

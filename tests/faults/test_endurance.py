@@ -1,7 +1,7 @@
 """Many requests of every kind: nothing grows."""
 
-from load import descriptors, pss_kb
-from service import wait_until
+from load import descriptors
+from service import pss_kb, wait_until
 
 
 def test_many_requests(service, load, many, is_long):

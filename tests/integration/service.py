@@ -235,6 +235,14 @@ def wait_until(condition, seconds=10):
         time.sleep(0.01)
 
 
+def pss_kb(pid):
+    """A process's proportional share of memory."""
+    for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1])
+    raise KeyError("Pss")
+
+
 @contextlib.contextmanager
 def stopped(pid):
     """A process that stands still for a while."""

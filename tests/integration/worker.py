@@ -6,7 +6,7 @@ import socket
 import subprocess
 
 import fastcgi
-from service import build_dir
+from service import build_dir, pss_kb
 
 WORKER = build_dir() / "usage-record-api"
 
@@ -50,11 +50,7 @@ class Worker:
         raise KeyError(field)
 
     def pss(self):
-        """Proportional memory in kB."""
-        for line in pathlib.Path(f"/proc/{self.process.pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1])
-        raise KeyError("Pss")
+        return pss_kb(self.process.pid)
 
     def descriptors(self):
         return sorted(os.readlink(entry).split(":")[0] for entry in pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir())
