@@ -70,6 +70,8 @@ CREATE TABLE IF NOT EXISTS usage_record_group (
   -- JSON_VALUE finds nothing in an object or an array, which is not the same as none.
   CONSTRAINT source_is_text CHECK (COALESCE(JSON_TYPE(JSON_EXTRACT(meta_info, '$.source')), 'NULL')
                                    IN ('STRING', 'NULL')),
+  -- Nor does MySQL's in a text of more than 512 characters.
+  CONSTRAINT source_is_short CHECK (CHAR_LENGTH(JSON_EXTRACT(meta_info, '$.source')) <= 64),
   CONSTRAINT meta_info_is_object CHECK (JSON_TYPE(meta_info) = 'OBJECT'),
   CONSTRAINT records_is_object CHECK (JSON_TYPE(records) = 'OBJECT'),
   -- Neither zero dates nor years that RFC 3339 or the API's days could not name.
