@@ -1,147 +1,218 @@
 /*
- * floor - what a page costs at the very least: runs the statements of the worker
- * through the same client library, fetches the rows and throws them away.
+ * floor - what a page costs at the very least: runs the worker's statements through the
+ * same client library, fetches the rows and throws them away.
  *
- * usage: floor ORGANIZATION QUERY PAGES
- * Asks PAGES times for the page that QUERY (a query string) names, over a connection
- * made from the worker's settings, and prints rows, bytes and CPU microseconds a page.
+ * It takes over the worker's own code up to the rows: connection and session (database.c),
+ * statements (query.c), bound values and bound row (repository.c, of which it needs the
+ * static parts).  So nothing is written twice, and both ask for the same bytes in the same
+ * way.  It leaves out repository_find, which makes a record of each row, and all behind it.
+ *
+ * Each process asks for the page again and again; of the processor's time only its own
+ * counts.
  */
-#include "config.h"
+#include "repository.c"
 
+#include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/resource.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include "database.h"
-#include "filter.h"
-#include "query.h"
 #include "settings.h"
 
-enum { TEXT_SIZE = 64 * 1024 };
+enum { PROCESSES_MAX = 64 };
 
-static MYSQL *connect_like(const struct database_options *options)
+struct options {
+	unsigned processes;
+	double seconds;
+	bool is_plain; /* one statement with OFFSET, without looking the place up first */
+	const char *organization, *query;
+};
+
+/* What a process did. */
+struct count {
+	bool is_good;
+	uint64_t pages, rows;
+	double cpu_ms, wall_ms;
+};
+
+struct floor {
+	struct find find;
+	struct count count;
+	double seconds;
+	bool is_plain;
+};
+
+/* As find_page of repository.c, without records. */
+static enum database_status fetch_page(struct floor *floor)
 {
-	MYSQL *connection = mysql_init(NULL);
-	const char *host = options->hosts[0] != '\0' ? options->hosts : NULL;
+	struct find *find = &floor->find;
+	const struct filter *filter = find->filter;
+	const struct record_position *after = filter->has_cursor ? &filter->cursor.after : NULL;
+	struct database_statement *statement = NULL;
+	enum database_status status = DATABASE_OK;
+	uint32_t skip = filter->offset;
+	bool is_end = false;
 
-	if (options->option_file[0] != '\0')
-		mysql_options(connection, MYSQL_READ_DEFAULT_FILE, options->option_file);
-	if (mysql_real_connect(connection, host, options->user, NULL, options->name, options->port,
-	                       options->socket, 0) == NULL ||
-	    mysql_set_character_set(connection, "utf8mb4") != 0 ||
-	    mysql_query(connection, "SET time_zone = '+00:00'") != 0) {
-		fprintf(stderr, "floor: %s\n", mysql_error(connection));
-		exit(EXIT_FAILURE);
+	if (!floor->is_plain && skip >= SEEK_OFFSET_MIN) {
+		find->skip = skip;
+		status = seek(find, &is_end);
+		after = &find->position;
+		skip = 0;
 	}
-	return connection;
+	if (status != DATABASE_OK)
+		return status;
+	query_build(&find->repository->query, filter, QUERY_MARIADB, QUERY_PAGE, after,
+	            filter->limit + 1, skip);
+	status = fetch_first(find, &statement, &is_end);
+	while (status == DATABASE_OK && !is_end) {
+		floor->count.rows++;
+		status = fetch(find, statement, &is_end);
+	}
+	end_rows(statement);
+	floor->count.pages++;
+	return status;
 }
 
-static void bind_values(const struct query *query, MYSQL_BIND *binds, MYSQL_TIME *times)
+static double cpu_ms(void)
 {
-	for (size_t i = 0; i < query->value_count; i++) {
-		const struct query_value *value = &query->values[i];
-		switch (value->type) {
-		case QUERY_TEXT:
-			binds[i].buffer_type = MYSQL_TYPE_STRING;
-			binds[i].buffer = (char *)value->text.data;
-			binds[i].buffer_length = value->text.len;
-			break;
-		case QUERY_TIME:
-			times[i] = (MYSQL_TIME){.year = value->time.year, .month = value->time.month,
-			                        .day = value->time.day, .hour = value->time.hour,
-			                        .minute = value->time.minute,
-			                        .second = value->time.second,
-			                        .second_part = value->time.millisecond * 1000UL,
-			                        .time_type = MYSQL_TIMESTAMP_DATETIME};
-			binds[i].buffer_type = MYSQL_TYPE_DATETIME;
-			binds[i].buffer = &times[i];
-			break;
-		case QUERY_INTEGER:
-			binds[i].buffer_type = MYSQL_TYPE_LONGLONG;
-			binds[i].buffer = (uint64_t *)&value->integer;
-			binds[i].is_unsigned = 1;
-			break;
+	struct timespec time;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+	return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
+}
+
+/* One attempt of database_run: the first page prepares and does not count. */
+static enum database_status fetch_pages(void *context)
+{
+	struct floor *floor = context;
+
+	enum database_status status = fetch_page(floor);
+	floor->count = (struct count){.is_good = false};
+	double start_cpu_ms = cpu_ms(), start_ms = clock_ms();
+	do
+		if (status == DATABASE_OK)
+			status = fetch_page(floor);
+	while (status == DATABASE_OK && clock_ms() - start_ms < floor->seconds * 1e3);
+	floor->count.cpu_ms = cpu_ms() - start_cpu_ms;
+	floor->count.wall_ms = clock_ms() - start_ms;
+	floor->count.is_good = status == DATABASE_OK && floor->find.try_count++ == 0;
+	return status;
+}
+
+static struct count run(const struct settings *settings, const struct options *options,
+                        const struct filter *filter)
+{
+	struct repository_result result;
+	struct floor floor = {.find = {.filter = filter, .result = &result, .start_ms = clock_ms()},
+	                      .seconds = options->seconds,
+	                      .is_plain = options->is_plain};
+	struct database *database = database_open(&settings->database);
+	struct repository *repository = repository_open(database, 0);
+
+	if (database != NULL && repository != NULL) {
+		floor.find.repository = repository;
+		database_run(database, fetch_pages, &floor);
+	}
+	repository_close(repository);
+	database_close(database);
+	return floor.count;
+}
+
+/* Runs the processes at once; what they did goes to counts, which they share. */
+static bool run_all(const struct settings *settings, const struct options *options,
+                    const struct filter *filter, struct count *counts)
+{
+	int status;
+	bool is_good = true;
+
+	for (unsigned i = 0; i < options->processes; i++) {
+		pid_t pid = fork();
+		if (pid < 0)
+			return false;
+		if (pid == 0) {
+			counts[i] = run(settings, options, filter);
+			_exit(counts[i].is_good ? EXIT_SUCCESS : EXIT_FAILURE);
 		}
 	}
+	while (wait(&status) > 0)
+		is_good &= status == 0;
+	return is_good;
 }
 
-/* Times as times, the serial id as a number, the rest as text: as the worker has it. */
-static void bind_row(MYSQL_BIND *binds)
+static void print(const struct options *options, const struct count *counts)
 {
-	static MYSQL_TIME times[QUERY_PAGE_COLUMNS];
-	static char texts[QUERY_PAGE_COLUMNS][TEXT_SIZE];
-	static unsigned long long serial_id;
+	struct count sum = {.pages = 0};
 
-	for (int i = 0; i < QUERY_PAGE_COLUMNS; i++)
-		binds[i] = (MYSQL_BIND){.buffer_type = MYSQL_TYPE_STRING, .buffer = texts[i],
-		                        .buffer_length = TEXT_SIZE};
-	binds[QUERY_CREATION_TIME] = (MYSQL_BIND){.buffer_type = MYSQL_TYPE_DATETIME, .buffer = &times[0]};
-	binds[QUERY_LAST_UPDATE_TIME] = (MYSQL_BIND){.buffer_type = MYSQL_TYPE_DATETIME, .buffer = &times[1]};
-	binds[QUERY_SERIAL_ID] = (MYSQL_BIND){.buffer_type = MYSQL_TYPE_LONGLONG, .buffer = &serial_id};
+	for (unsigned i = 0; i < options->processes; i++) {
+		sum.pages += counts[i].pages;
+		sum.rows += counts[i].rows;
+		sum.cpu_ms += counts[i].cpu_ms;
+		sum.wall_ms += counts[i].wall_ms;
+	}
+	double pages = (double)sum.pages;
+	printf("{\"client\": \"%s\", \"pages\": %.0f, \"rows_per_page\": %.1f, \"cpu_ms\": %.5f, "
+	       "\"page_ms\": %.5f, \"pages_per_second\": %.2f}\n",
+	       mysql_get_client_info(), pages, (double)sum.rows / pages, sum.cpu_ms / pages,
+	       sum.wall_ms / pages, pages / (sum.wall_ms / options->processes / 1e3));
 }
 
-static double cpu_us(void)
+static int usage(void)
 {
-	struct rusage usage;
-
-	getrusage(RUSAGE_SELF, &usage);
-	return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
-	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+	fputs("usage: floor [--plain-offset] [--processes N] [--seconds S] ORGANIZATION QUERY\n"
+	      "Asks for the page that QUERY, a query string, names, for S seconds (1) in N\n"
+	      "processes (1) at once, and prints what a page took.  The connection is made from\n"
+	      "the worker's settings.  --plain-offset: passes over rows by OFFSET alone.\n",
+	      stderr);
+	return 2;
 }
 
 int main(int argc, char **argv)
 {
-	static struct query query;
+	static const struct option names[] = {{"plain-offset", no_argument, NULL, 'o'},
+	                                      {"processes", required_argument, NULL, 'p'},
+	                                      {"seconds", required_argument, NULL, 's'},
+	                                      {NULL, 0, NULL, 0}};
+	struct options options = {.processes = 1, .seconds = 1};
 	struct settings settings;
 	struct filter filter;
-	char message[FILTER_MESSAGE_SIZE], sql[QUERY_SQL_SIZE];
-	MYSQL_BIND value_binds[QUERY_VALUES_MAX] = {0}, row_binds[QUERY_PAGE_COLUMNS];
-	MYSQL_TIME times[QUERY_VALUES_MAX];
-	long rows = 0;
+	char message[FILTER_MESSAGE_SIZE];
+	int option;
 
-	if (argc != 4) {
-		fputs("usage: floor ORGANIZATION QUERY PAGES\n", stderr);
-		return 2;
+	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
+		switch (option) {
+		case 'o':
+			options.is_plain = true;
+			break;
+		case 'p':
+			options.processes = (unsigned)strtoul(optarg, NULL, 10);
+			break;
+		case 's':
+			options.seconds = strtod(optarg, NULL);
+			break;
+		default:
+			return usage();
+		}
 	}
+	if (argc - optind != 2 || options.processes < 1 || options.processes > PROCESSES_MAX)
+		return usage();
 	if (!settings_read(&settings, stderr))
 		return 2;
-	if (filter_parse(slice_of(argv[1]), slice_of(argv[2]), utc_day(utc_now_ms()), &filter, message) !=
-	    FILTER_OK) {
+	log_open(LOG_LEVEL_WARNING, LOG_TARGET_STDERR);
+	if (filter_parse(slice_of(argv[optind]), slice_of(argv[optind + 1]), utc_day(utc_now_ms()),
+	                 &filter, message) != FILTER_OK) {
 		fprintf(stderr, "floor: %s\n", message);
 		return 2;
 	}
-	MYSQL *connection = connect_like(&settings.database);
-	query_build(&query, &filter, QUERY_MARIADB, QUERY_PAGE,
-	            filter.has_cursor ? &filter.cursor.after : NULL, filter.limit + 1, filter.offset);
-	query_write_sql(query.shape, sql);
-	MYSQL_STMT *statement = mysql_stmt_init(connection);
-	bind_values(&query, value_binds, times);
-	bind_row(row_binds);
-	if (mysql_stmt_prepare(statement, sql, strlen(sql)) != 0 ||
-	    mysql_stmt_bind_param(statement, value_binds) != 0) {
-		fprintf(stderr, "floor: %s\n", mysql_stmt_error(statement));
-		return EXIT_FAILURE;
-	}
-
-	int pages = atoi(argv[3]), code;
-	double start_us = cpu_us();
-	for (int page = 0; page < pages; page++) {
-		if (mysql_stmt_execute(statement) != 0 ||
-		    (page == 0 && mysql_stmt_bind_result(statement, row_binds) != 0)) {
-			fprintf(stderr, "floor: %s\n", mysql_stmt_error(statement));
-			return EXIT_FAILURE;
-		}
-		while ((code = mysql_stmt_fetch(statement)) == 0)
-			rows++;
-		if (code != MYSQL_NO_DATA) {
-			fprintf(stderr, "floor: %s\n", mysql_stmt_error(statement));
-			return EXIT_FAILURE;
-		}
-		mysql_stmt_free_result(statement);
-	}
-	printf("%ld rows a page, %.1f us CPU a page\n", rows / pages, (cpu_us() - start_us) / pages);
+	struct count *counts = mmap(NULL, PROCESSES_MAX * sizeof *counts, PROT_READ | PROT_WRITE,
+	                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	bool is_good = counts != MAP_FAILED && run_all(&settings, &options, &filter, counts);
+	if (is_good)
+		print(&options, counts);
+	else
+		fputs("floor: failed\n", stderr);
+	log_flush();
 	filter_close(&filter);
-	mysql_stmt_close(statement);
-	mysql_close(connection);
-	return EXIT_SUCCESS;
+	return is_good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

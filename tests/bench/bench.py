@@ -1,0 +1,560 @@
+"""Measures the service beside others that give the same pages: the floor (floor.c), and
+PHP-FPM behind the same nginx site (php/).  Started by tools/bench, which says how.
+
+A round asks one contestant for one page again and again.  Rounds of the contestants take
+turns, so that what else the machine does hits all of them.  Ratios are made within a
+round; of all rounds the median counts, with minimum and maximum beside it.  Processor
+time is that of the processes, all threads, divided by the answers of the round.
+"""
+
+import glob
+import json
+import os
+import pathlib
+import platform
+import pwd
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+
+import picture
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BENCH = ROOT / "tests/bench"
+BUILD = ROOT / "build/release"
+DATABASE = "usage_record_api"
+PARTS = ("main", "filters", "depths", "memory", "gzip")
+PROCESSES = 2  # workers, children of PHP-FPM, and floor programs
+SIZES = (1000, 100, 20)
+CLIENTS = (1, 8, 64)
+FULL_LOAD = 8  # clients
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def fail(message):
+    sys.exit(f"tools/bench: {message}")
+
+
+def number(name, default):
+    text = os.environ.get(name, str(default))
+    if not re.fullmatch("[1-9][0-9]*", text):
+        fail(f'{name} must be a number from 1, not "{text}"')
+    return int(text)
+
+
+def run(*command, **options):
+    return subprocess.run([str(word) for word in command], check=True, stdout=subprocess.PIPE,
+                          text=True, **options).stdout
+
+
+def wait_until(condition, what, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            fail(f"waited in vain for {what}")
+        time.sleep(0.02)
+
+
+# -- processes
+
+def children(pid):
+    return {int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+
+def cpu_ms(pids):
+    """Processor time that processes have had, user and system, all threads."""
+    total = 0
+    for pid in pids:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total * 1000 / TICKS
+
+
+def pss_mib(pid):
+    """A process's share of memory: its own, and its part of what it shares."""
+    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(re.search(r"^Pss:\s+(\d+) kB", text, re.M)[1]) / 1024
+
+
+class Stack:
+    """MariaDB with the data set, the pool, nginx, and PHP-FPM behind the same site."""
+
+    def __init__(self, rows, state_dir, port):
+        self.rows = rows
+        self.dir = state_dir / str(rows)
+        self.port = port
+        self.ports = {"service": port, "php": port + 1, "php-spliced": port + 2}
+        self.php = None
+        memory_mb = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+        self.env = {**os.environ, "PORT": str(port), "WORKERS": str(PROCESSES), "AUTH": "0",
+                    "WORKER": str(BUILD / "usage-record-api"),
+                    # All data and indexes, if the machine has room for them.
+                    "DATABASE_OPTIONS": f"--innodb-buffer-pool-size={min(6144, memory_mb // 2)}M",
+                    "USAGE_RECORD_API_DB_SOCKET": str(self.dir / "mysql.sock"),
+                    "USAGE_RECORD_API_DB_USER": "root",
+                    "USAGE_RECORD_API_DB_STATEMENT_TIMEOUT_MS": "60000",
+                    "USAGE_RECORD_API_DB_READ_TIMEOUT_S": "61"}
+        self.client = ("--no-defaults", f"--socket={self.dir}/mysql.sock", "--user=root")
+
+    def part(self, part, action):
+        subprocess.run([ROOT / "tools/stack", part, action, self.dir], check=True, env=self.env)
+
+    def start(self):
+        self.dir.mkdir(parents=True, exist_ok=True)
+        self.part("database", "start")
+        self.load()
+        self.part("workers", "start")
+        self.start_php()
+        self.part("nginx", "start")
+        self.site = (self.dir / "site.conf").read_text()
+        self.configure_nginx()
+
+    def stop(self):
+        self.part("nginx", "stop")
+        if self.php is not None:
+            self.php.terminate()
+            self.php.wait()
+        for part in ("workers", "database"):
+            self.part(part, "stop")
+
+    # -- the data
+
+    def sql(self, statement):
+        """The rows of an answer, each a list of texts."""
+        lines = run("mariadb", *self.client, "--batch", "--skip-column-names", "-e", statement,
+                    DATABASE).splitlines()
+        return [line.split("\t") for line in lines]
+
+    def load(self):
+        loaded = self.dir / "loaded"
+        if not loaded.exists():
+            print(f"Loading {self.rows} records ...", file=sys.stderr)
+            run("mariadb", *self.client, "-e", f"DROP DATABASE IF EXISTS {DATABASE}")
+            self.migrate()
+            run(ROOT / "sql/load-sample", BUILD / "generate", self.rows, DATABASE, *self.client)
+            loaded.touch()
+        self.migrate()
+        self.organization = run(BUILD / "generate", "--largest").strip()
+        count, start, end = self.sql(
+            "SELECT COUNT(*), DATE(MIN(creation_time)), DATE(MAX(creation_time)) FROM usage_record_group "
+            f"WHERE organization_id = '{self.organization}'")[0]
+        self.count, self.start_day, self.end_day = int(count), start, end
+
+    def migrate(self):
+        run(ROOT / "sql/migrate", DATABASE, *self.client)
+
+    def query(self, limit, **parameters):
+        """A query string that all contestants understand; the days are those of the data."""
+        return urllib.parse.urlencode({"startDate": self.start_day, "endDate": self.end_day,
+                                       "limit": limit, **parameters})
+
+    # -- nginx and PHP
+
+    def start_php(self):
+        program = sorted(glob.glob("/usr/sbin/php-fpm*"))[-1]
+        user = pwd.getpwuid(os.getuid()).pw_name
+        (self.dir / "php-fpm.conf").write_text(f"""[global]
+error_log = {self.dir}/php-fpm.log
+[pool]
+{f"user = {user}" if user == "root" else ""}
+{f"group = {user}" if user == "root" else ""}
+listen = {self.dir}/php.sock
+listen.backlog = 1024
+pm = static
+pm.max_children = {PROCESSES}
+catch_workers_output = yes
+""")
+        self.php = subprocess.Popen(
+            [program, "--nodaemonize", *(["--allow-to-run-as-root"] if user == "root" else []),
+             "--fpm-config", self.dir / "php-fpm.conf", "-d", "opcache.enable=1",
+             "-d", "opcache.validate_timestamps=0"],
+            stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        wait_until(lambda: (self.dir / "php.sock").exists() and
+                   len(children(self.php.pid)) == PROCESSES, f"PHP-FPM; see {self.dir}/php-fpm.log")
+
+    def php_site(self, name):
+        """The shipped site with PHP-FPM in the place of the pool, all else the same."""
+        head, server, _ = re.split(r"(?m)^server \{", self.site)
+        parameters = {"QUERY_STRING": "$query_string", "DB_USER": "root", "DB_NAME": DATABASE,
+                      "DB_SOCKET": self.dir / "mysql.sock",
+                      "SCRIPT_FILENAME": BENCH / ("php/spliced.php" if name == "php-spliced"
+                                                  else "php/idiomatic.php")}
+        lines = "".join(f"\n    fastcgi_param {key} {value};" for key, value in parameters.items())
+        return (f"{head}server {{{lines}{server}"
+                .replace("usage_record_api", name.replace("-", "_"))
+                .replace(f"DB_NAME {name.replace('-', '_')}", f"DB_NAME {DATABASE}")
+                .replace("fastcgi.sock", "php.sock")
+                .replace(f"127.0.0.1:{self.port};", f"127.0.0.1:{self.ports[name]};"))
+
+    def configure_nginx(self, gzip_level=None):
+        """Sets the sites, and another level of compression if one is given; 0: none."""
+        site = self.site
+        if gzip_level is not None:
+            site = re.sub("gzip_comp_level .*;", f"gzip_comp_level {max(gzip_level, 1)};", site)
+            if gzip_level == 0:
+                site = site.replace("gzip on;", "gzip off;")
+        (self.dir / "site.conf").write_text(
+            site + "".join(self.php_site(name) for name in ("php", "php-spliced")))
+        master = int((self.dir / "nginx.pid").read_text())
+        before = children(master)
+        os.kill(master, signal.SIGHUP)
+        wait_until(lambda: children(master) and not children(master) & before,
+                   f"nginx to take its configuration; see {self.dir}/nginx.log")
+
+    def pids(self, group):
+        if group == "php":
+            return children(self.php.pid)
+        pid = int((self.dir / f"{'mysql' if group == 'mariadbd' else group}.pid").read_text())
+        return {pid} if group == "mariadbd" else children(pid)
+
+    def settle(self):
+        """Waits until the requests are done whose client has already left."""
+        def total():
+            return cpu_ms(self.pids("workers") | self.pids("php") | self.pids("mariadbd"))
+        before = total()
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            time.sleep(0.05)
+            now = total()
+            if now - before <= 10:
+                return
+            before = now
+        fail("the servers do not come to rest")
+
+    # -- asking
+
+    def url(self, name, query):
+        return f"http://127.0.0.1:{self.ports[name]}/org/{self.organization}/usageRecordGroup?{query}"
+
+    def ask(self, name, query):
+        """Headers and body of one answer, which has to be a 200."""
+        with urllib.request.urlopen(self.url(name, query), timeout=60) as answer:
+            return answer.headers, answer.read()
+
+    def cursor(self, offset):
+        """The cursor of the place behind that many records of the organization's list."""
+        link = self.ask("service", self.query(1, offset=offset - 1))[0]["Link"]
+        return re.search("[?&]cursor=([^&>]+)", link)[1]
+
+    def wrk(self, name, query, clients, seconds, *options):
+        """One round: what wrk saw, and the processor time of each group a page."""
+        app = "workers" if name == "service" else "php"
+        groups = {app: "worker", "nginx": "nginx", "mariadbd": "mariadbd"}
+        self.settle()
+        before = {group: cpu_ms(self.pids(group)) for group in groups}
+        output = run("wrk", "--threads", 1, "--connections", clients, "--duration", f"{seconds}s",
+                     "--timeout", "60s", "--script", BENCH / "wrk.lua", *options, self.url(name, query))
+        after = {group: cpu_ms(self.pids(group)) for group in groups}
+        seen = json.loads(output.splitlines()[-1])
+        if seen["bad"] > 0 or seen["requests"] == 0:
+            fail(f"{seen['bad']} of {seen['requests']} answers were bad: {self.url(name, query)}\n{output}")
+        return {"requests_per_second": seen["requests"] / seen["seconds"],
+                "p50_ms": seen["p50_ms"], "p99_ms": seen["p99_ms"],
+                "bytes": seen["bytes"] / seen["requests"],
+                **{f"{groups[group]}_cpu_ms": (after[group] - before[group]) / seen["requests"]
+                   for group in groups}}
+
+    def floor(self, query, processes, seconds, *options):
+        """One round of floor programs."""
+        self.settle()
+        before = cpu_ms(self.pids("mariadbd"))
+        seen = json.loads(run(BUILD / "tests/bench/floor", "--processes", processes, "--seconds", seconds,
+                              *options, self.organization, query, env=self.env))
+        return {"requests_per_second": seen["pages_per_second"], "p50_ms": seen["page_ms"],
+                "worker_cpu_ms": seen["cpu_ms"], "rows": seen["rows_per_page"],
+                "mariadbd_cpu_ms": (cpu_ms(self.pids("mariadbd")) - before) / seen["pages"]}
+
+
+# -- rounds and figures
+
+class Rounds:
+    """The rounds of several contestants that took turns."""
+
+    def __init__(self, contestants, count):
+        """contestants: by name, functions of seconds.  A first turn warms up and does not
+        count, unless one is all there is."""
+        if count > 1:
+            for function in contestants.values():
+                function(1)
+        self.values = {name: [] for name in contestants}
+        for _ in range(count):
+            for name, function in contestants.items():
+                self.values[name].append(function(SECONDS))
+
+    def series(self, name, key):
+        return [values[key] for values in self.values[name]]
+
+    def figures(self):
+        return {name: {key: summary(self.series(name, key)) for key in values[0]}
+                for name, values in self.values.items()}
+
+    def ratio(self, over, under):
+        """Of two (name, key), round by round."""
+        return summary([a / b for a, b in zip(self.series(*over), self.series(*under), strict=True)])
+
+
+def summary(values):
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+def short(value):
+    """Three digits that mean something."""
+    if value == 0 or abs(value) >= 100:
+        return f"{value:.0f}"
+    return f"{value:.{max(0, 2 - int(f'{value:e}'.partition('e')[2]))}f}"
+
+
+def spread(figure):
+    return f"{short(figure['median'])} ({short(figure['min'])}–{short(figure['max'])})"
+
+
+def table(title, heads, rows):
+    print(f"\n**{title}**\n\n| {' | '.join(heads)} |\n| {' | '.join(['---'] * len(heads))} |")
+    for row in rows:
+        print(f"| {' | '.join(str(cell) for cell in row)} |")
+    sys.stdout.flush()
+
+
+class Targets:
+    def __init__(self):
+        self.rows = []
+
+    def add(self, what, figure, target, at_least=False):
+        is_met = figure["median"] >= target if at_least else figure["median"] <= target
+        self.rows.append({"what": what, "target": f"{'≥' if at_least else '≤'} {target}", **figure,
+                          "is_met": is_met})
+
+    def show(self):
+        table("Targets: median (minimum–maximum) of the rounds", ("", "target", "measured", "met"),
+              [(row["what"], row["target"], spread(row), "yes" if row["is_met"] else "**no**")
+               for row in self.rows])
+
+
+# -- the parts
+
+def check_answers(stack, values):
+    """All contestants give the same pages before any is measured.  JSON numbers are compared
+    as doubles, because that is all that PHP keeps of them."""
+    queries = [stack.query(size) for size in SIZES]
+    queries += [stack.query(1000, offset=stack.count // 2), stack.query(1000, offset=stack.count - 500)]
+    queries += [stack.query(1000, **{name: value}) for name, value in values.items() if name != "metaInfo"]
+    for query in queries:
+        pages = {name: json.loads(stack.ask(name, query)[1], parse_int=float) for name in stack.ports}
+        for name, page in pages.items():
+            if page != pages["service"] or not page["usageRecordGroups"]:
+                fail(f"{name} and the service answer differently: {query}")
+    print(f"{len(queries)} pages of all contestants compared: the same answers.")
+
+
+def filter_values(stack):
+    """A value of each filter: the one that most of the oldest tenth of the records have."""
+    after = stack.sql(f"SELECT creation_time FROM usage_record_group WHERE organization_id = '{stack.organization}' "
+                      f"ORDER BY creation_time DESC LIMIT 1 OFFSET {stack.count * 9 // 10}")[0][0]
+    values = {}
+    for name in ("partner", "buyerId", "entitlementId", "productId", "status", "source"):
+        column = re.sub("Id$", "_id", name)
+        values[name] = stack.sql(
+            f"SELECT {column} FROM usage_record_group WHERE organization_id = '{stack.organization}' "
+            f"AND creation_time < '{after}' AND {column} IS NOT NULL "
+            f"GROUP BY {column} ORDER BY COUNT(*) DESC LIMIT 1")[0][0]
+    return {**values, "metaInfo": '{"source":"ORB"}'}
+
+
+def measure_main(stack, targets, results):
+    """Requests a second, latency and processor time by page size and clients."""
+    def ask(name, query, clients):
+        return lambda seconds: stack.wrk(name, query, clients, seconds)
+
+    rounds = {}
+    for size in SIZES:
+        query = stack.query(size)
+        for clients in CLIENTS:
+            contestants = {name: ask(name, query, clients) for name in stack.ports}
+            if clients == FULL_LOAD:
+                contestants["floor"] = lambda seconds, query=query: stack.floor(query, PROCESSES, seconds)
+            rounds[size, clients] = Rounds(contestants, ROUNDS)
+    results["main"] = {str(size): {str(clients): rounds[size, clients].figures() for clients in CLIENTS}
+                       for size in SIZES}
+    for size, most in ((1000, 2.0), (20, 3.2)):
+        targets.add(f"worker CPU ÷ floor's CPU, pages of {size}",
+                    rounds[size, FULL_LOAD].ratio(("service", "worker_cpu_ms"), ("floor", "worker_cpu_ms")), most)
+    for size, least in ((1000, 3.2), (100, 2.6), (20, 2.0)):
+        targets.add(f"requests/s ÷ PHP-FPM's, pages of {size}",
+                    rounds[size, FULL_LOAD].ratio(("service", "requests_per_second"),
+                                                  ("php", "requests_per_second")), least, at_least=True)
+    targets.add("requests/s ÷ PHP-FPM's with spliced JSON, pages of 1000",
+                rounds[1000, FULL_LOAD].ratio(("service", "requests_per_second"),
+                                              ("php-spliced", "requests_per_second")), 1.7, at_least=True)
+    targets.add("p99 ÷ p50 at 64 clients, pages of 20",
+                rounds[20, 64].ratio(("service", "p99_ms"), ("service", "p50_ms")), 2.5)
+    keys = ("requests_per_second", "p50_ms", "p99_ms", "worker_cpu_ms", "nginx_cpu_ms", "mariadbd_cpu_ms")
+    table("Pages of the largest organization; the floor is what fetching the rows alone costs",
+          ("page", "clients", "", "requests/s", "p50 ms", "p99 ms", "worker CPU ms", "nginx CPU ms",
+           "mariadbd CPU ms"),
+          [(size, clients, name, *(spread(figure[key]) if key in figure else "" for key in keys))
+           for size in SIZES for clients in CLIENTS
+           for name, figure in results["main"][str(size)][str(clients)].items()])
+
+
+def measure_filters(stack, targets, results, values):
+    """Each filter on its own: the first page, and the page behind a deep place."""
+    depth = stack.count * 9 // 10
+    cursor = stack.cursor(depth)
+    filters = {"none": {}, **{name: {name: value} for name, value in values.items()}}
+    results["filters"], rows = {}, []
+    for name, parameters in filters.items():
+        queries = {"first": stack.query(20, **parameters), "deep": stack.query(20, **parameters, cursor=cursor)}
+        for query in queries.values():
+            if len(json.loads(stack.ask("service", query)[1])["usageRecordGroups"]) != 20:
+                fail(f"not a page of 20 records: {query}")
+        rounds = Rounds({place: lambda seconds, query=query: stack.wrk("service", query, 1, seconds)
+                         for place, query in queries.items()}, ROUNDS)
+        ratio = rounds.ratio(("deep", "p50_ms"), ("first", "p50_ms"))
+        results["filters"][name] = {**rounds.figures(), "ratio": ratio}
+        rows.append((name, *(spread(rounds.figures()[place][key]) for place in queries
+                             for key in ("p50_ms", "mariadbd_cpu_ms")), spread(ratio)))
+    worst = max(results["filters"], key=lambda name: results["filters"][name]["ratio"]["median"])
+    targets.add(f"cursor page at depth {depth} ÷ first page, worst filter: {worst}",
+                results["filters"][worst]["ratio"], 1.3)
+    table(f"Each filter on its own, one client, pages of 20: the first, and that behind record {depth} by cursor",
+          ("filter", "first, p50 ms", "mariadbd CPU ms", "by cursor, p50 ms", "mariadbd CPU ms",
+           "cursor ÷ first"), rows)
+
+
+def measure_depths(stack, targets, results):
+    """Pages of 20 at depths of the largest list, by each way to get there.  What plain OFFSET
+    would take is measured with the floor program, against itself."""
+    depths = [0, *(stack.count * share // 100 for share in (1, 10, 90))]
+    results["depths"], rows = {}, []
+    for depth in depths:
+        by_offset = stack.query(20, offset=depth)
+        by_cursor = stack.query(20, cursor=stack.cursor(depth)) if depth > 0 else stack.query(20)
+        rounds = Rounds({
+            "offset": lambda seconds, query=by_offset: stack.wrk("service", query, 1, seconds),
+            "cursor": lambda seconds, query=by_cursor: stack.wrk("service", query, 1, seconds),
+            "offset, rows only": lambda seconds, query=by_offset: stack.floor(query, 1, seconds),
+            "plain OFFSET, rows only":
+                lambda seconds, query=by_offset: stack.floor(query, 1, seconds, "--plain-offset"),
+            "cursor, rows only": lambda seconds, query=by_cursor: stack.floor(query, 1, seconds),
+        }, ROUNDS)
+        ratio = rounds.ratio(("offset, rows only", "p50_ms"), ("plain OFFSET, rows only", "p50_ms"))
+        results["depths"][str(depth)] = {**rounds.figures(), "ratio": ratio}
+        rows.append((depth, *(spread(figure["p50_ms"]) for figure in rounds.figures().values()), spread(ratio)))
+        if depth == depths[0]:
+            targets.add("offset page at depth 0 ÷ plain OFFSET", ratio, 1.05)
+        if depth == depths[-1]:
+            targets.add(f"offset page at depth {depth} ÷ plain OFFSET", ratio, 0.4)
+    table("Time of a page of 20 by depth, ms, one client",
+          ("depth", "offset", "cursor", "offset, rows only", "plain OFFSET, rows only", "cursor, rows only",
+           "offset ÷ plain OFFSET"), rows)
+
+
+def measure_memory(stack, targets, results, pages):
+    """What a fresh pool has taken after so many pages of 1000."""
+    stack.part("workers", "stop")
+    stack.part("workers", "start")
+    query, asked, figures = stack.query(1000), 0, {}
+    for wanted in pages:
+        while asked < wanted:
+            seen = stack.wrk("service", query, FULL_LOAD, 1)
+            asked += round(seen["requests_per_second"])
+        figures[wanted] = [pss_mib(pid) for pid in stack.pids("workers")]
+    first, last = (sum(figures[wanted]) for wanted in pages)
+    growth = (last / first - 1) * 100
+    results["memory"] = {"pss_mib": {str(wanted): summary(values) for wanted, values in figures.items()},
+                         "growth_percent": growth}
+    targets.add(f"MiB (PSS) a worker after {pages[1]} pages of 1000, pool of {PROCESSES}",
+                summary(figures[pages[1]]), 5)
+    targets.add(f"growth of the pool's memory from page {pages[0]} to {pages[1]}, %",
+                summary([growth]), 1)
+
+
+def measure_gzip(stack, results):
+    """nginx's levels of compression: bytes, requests a second, processor time."""
+    def ask(level, query):
+        def ask_with_level(seconds):
+            stack.configure_nginx(level)
+            return stack.wrk("service", query, FULL_LOAD, seconds, "--header", "Accept-Encoding: gzip")
+        return ask_with_level
+
+    levels = (0, 1, 2, 3, 5, 6, 9)
+    results["gzip"], rows = {}, []
+    for size in (1000, 20):
+        query = stack.query(size)
+        rounds = Rounds({level: ask(level, query) for level in levels}, ROUNDS)
+        results["gzip"][str(size)] = rounds.figures()
+        rows += [(size, level or "off", *(spread(figure[key]) for key in
+                  ("bytes", "requests_per_second", "p50_ms", "nginx_cpu_ms")))
+                 for level, figure in rounds.figures().items()]
+    stack.configure_nginx()
+    table(f"Compression by nginx, {FULL_LOAD} clients that accept it",
+          ("page", "gzip_comp_level", "bytes", "requests/s", "p50 ms", "nginx CPU ms"), rows)
+
+
+# -- the machine
+
+def machine(stack):
+    cpu = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    def version(*command):
+        output = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                check=False).stdout
+        return output.splitlines()[0].strip()
+    floor = json.loads(run(BUILD / "tests/bench/floor", stack.organization, stack.query(20), "--seconds", 0,
+                           env=stack.env))
+    return {"cpu": cpu[1] if cpu else platform.machine(), "cores": len(os.sched_getaffinity(0)),
+            "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1),
+            "kernel": platform.release(), "mariadb": stack.sql("SELECT VERSION()")[0][0],
+            "nginx": version("/usr/sbin/nginx", "-v"),
+            "php": version(sorted(glob.glob("/usr/sbin/php-fpm*"))[-1], "-v"),
+            "client_library": floor["client"],
+            "commit": version("git", "-C", str(ROOT), "describe", "--always", "--dirty")}
+
+
+def main(words):
+    is_quick = "quick" in words
+    wanted = [part for part in PARTS if part in words] or list(PARTS)
+    global ROUNDS, SECONDS
+    ROUNDS, SECONDS = number("ROUNDS", 1 if is_quick else 5), number("ROUND_SECONDS", 1 if is_quick else 2)
+    state_dir = ROOT / os.environ.get("STATE_DIR", "build/bench")
+    stack = Stack(number("ROWS", 100000 if is_quick else 2000000), state_dir, number("PORT", 8180))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    started = time.monotonic()
+    targets, results = Targets(), {}
+    try:
+        stack.start()
+        results["machine"] = machine(stack)
+        results["run"] = {"rows": stack.rows, "rounds": ROUNDS, "seconds": SECONDS, "processes": PROCESSES}
+        table("Machine", ("", ""), {**results["machine"], **results["run"]}.items())
+        values = filter_values(stack)
+        check_answers(stack, values)
+        if "main" in wanted:
+            measure_main(stack, targets, results)
+        if "filters" in wanted:
+            measure_filters(stack, targets, results, values)
+        if "depths" in wanted:
+            measure_depths(stack, targets, results)
+        if "memory" in wanted:
+            measure_memory(stack, targets, results, (100, 1000) if is_quick else (1000, 10000))
+        if "gzip" in wanted:
+            measure_gzip(stack, results)
+    finally:
+        stack.stop()
+    targets.show()
+    results["targets"] = targets.rows
+    results["run"]["minutes"] = round((time.monotonic() - started) / 60, 1)
+    (state_dir / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    print(f"\nAll figures: {state_dir}/results.json")
+    if "main" in results and "depths" in results:
+        picture.draw(results, state_dir / "bench.svg")
+        print(f"Picture: {state_dir}/bench.svg")
+    print(f"{results['run']['minutes']} minutes")
+    return 3 if not is_quick and not all(row["is_met"] for row in targets.rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
