@@ -2,48 +2,50 @@
 
 import subprocess
 
-NAMES = {"service": "this service", "php-spliced": "PHP, spliced", "php": "PHP"}
-COLORS = {"service": "#1b6ca8", "php-spliced": "#e0a458", "php": "#b8503c"}
+CONTESTANTS = {"service": ("this service", "#1b6ca8"), "php-spliced": ("PHP, JSON spliced", "#e0a458"),
+               "php": ("PHP", "#b8503c")}
+BARS = {"floor": "rows\\nonly", "service": "this\\nservice", "php-spliced": "PHP, JSON\\nspliced", "php": "PHP"}
 GROUPS = {"worker_cpu_ms": ("worker or PHP", "#1b6ca8"), "nginx_cpu_ms": ("nginx", "#7fb7be"),
           "mariadbd_cpu_ms": ("MariaDB", "#c9c9c9")}
-WAYS = {"plain OFFSET, rows only": ("plain OFFSET", "#b8503c"),
-        "offset, rows only": ("offset", "#e0a458"), "cursor, rows only": ("cursor", "#1b6ca8")}
+WAYS = {"plain OFFSET, rows only": ("plain OFFSET", "#b8503c"), "offset, rows only": ("offset", "#e0a458"),
+        "cursor, rows only": ("cursor", "#1b6ca8")}
 
 PLOT = """
 set terminal svg size 1080,360 font "DejaVu Sans,Helvetica,sans-serif,12" background "white"
 set output "{path}"
-set multiplot layout 1,3 margins 0.06,0.985,0.14,0.78 spacing 0.075
+set multiplot layout 1,3 margins 0.055,0.985,0.17,0.91 spacing 0.07
 set border 3 lc rgb "#666666"
 set tics nomirror out textcolor rgb "#333333"
 set grid ytics lc rgb "#e4e4e4" lt 1
-set key top left outside horizontal samplen 1 width -1 textcolor rgb "#333333"
 set style fill solid noborder
-set boxwidth 0.8 relative
-
-set title "Requests a second, 8 clients" offset 0,2.6
-set logscale y
-set yrange [{rps_min}:{rps_max}]
 set style data histogram
-set style histogram clustered gap 1
-set xlabel "records a page"
-plot {rps}
 
-set title "Processor time of a page of 1000, ms" offset 0,2.6
+set title "Requests a second, 8 clients"
+set key top right samplen 1
+set boxwidth 0.9 relative
+set style histogram clustered gap 1
+set logscale y
+set yrange [{least}:{most}]
+set xlabel "records a page"
+plot {rates}
+
+set title "Processor time of a page of 1000, ms"
+set key top left Left reverse invert
+set boxwidth 0.6 relative
+set style histogram rowstacked
 unset logscale y
 set yrange [0:*]
-set style histogram rowstacked
-set boxwidth 0.6 relative
-unset xlabel
-plot {cpu}
+set xlabel " "
+plot {shares}
 
-set title "Finding and fetching 20 records, ms" offset 0,2.6
+set title "Finding and fetching 20 records, ms"
+set key noinvert
+set style data linespoints
 set logscale y
 set yrange [*:*]
-set style data linespoints
 set xlabel "records before the page"
 set xrange [-0.2:{depth_count}-0.8]
-set offsets 0,0,0,0
-plot {depth}
+plot {times}
 """
 
 
@@ -53,27 +55,26 @@ def block(name, rows):
     return f"${name} << END\n{lines}\nEND\n"
 
 
+def plots(data, columns, options=""):
+    """The plots of a block's columns, each with a title and a color."""
+    return ", ".join(f'${data} using {number}:xtic(1) title "{title}" lc rgb "{color}" {options}'
+                     for number, (title, color) in enumerate(columns, start=2))
+
+
 def draw(results, path):
-    main, depths = results["main"], results["depths"]
-
-    def median(size, name, key):
-        return main[size]["8"][name][key]["median"]
-
-    sizes = sorted(main, key=int)
-    rates = [(size, *(median(size, name, "requests_per_second") for name in NAMES)) for size in sizes]
-    rps = ", ".join(f'$rps using {column + 2}:xtic(1) title "{NAMES[name]}" lc rgb "{COLORS[name]}"'
-                    for column, name in enumerate(NAMES))
-    shares = [({**NAMES, "floor": "rows only"}[name],
-               *(main["1000"]["8"][name].get(key, {"median": 0})["median"] for key in GROUPS))
-              for name in ("floor", *NAMES)]
-    cpu = ", ".join(f'$cpu using {column + 2}:xtic(1) title "{title}" lc rgb "{color}"'
-                    for column, (title, color) in enumerate(GROUPS.values()))
+    main = results["main"]
+    loaded = {size: clients["8"] for size, clients in main.items()}
+    rates = [(size, *(loaded[size][name]["requests_per_second"]["median"] for name in CONTESTANTS))
+             for size in sorted(loaded, key=int)]
+    shares = [(label, *(loaded["1000"][name][key]["median"] if key in loaded["1000"][name] else 0
+                        for key in GROUPS))
+              for name, label in BARS.items()]
     times = [(f"{int(depth):,}", *(figure[way]["p50_ms"]["median"] for way in WAYS))
-             for depth, figure in depths.items()]
-    depth = ", ".join(f'$depth using 0:{column + 2}:xtic(1) title "{title}" lc rgb "{color}" lw 2 pt 7 ps 0.6'
-                      for column, (title, color) in enumerate(WAYS.values()))
+             for depth, figure in results["depths"].items()]
     values = [value for row in rates for value in row[1:]]
-    script = block("rps", rates) + block("cpu", shares) + block("depth", times) + PLOT.format(
-        path=path, rps=rps, cpu=cpu, depth=depth, depth_count=len(times),
-        rps_min=10 ** (len(str(int(min(values)))) - 1), rps_max=max(values) * 1.5)
+    script = block("rates", rates) + block("shares", shares) + block("times", times) + PLOT.format(
+        path=path, least=10 ** (len(str(int(min(values)))) - 1), most=max(values) * 1.5,
+        depth_count=len(times), rates=plots("rates", CONTESTANTS.values()),
+        shares=plots("shares", GROUPS.values()),
+        times=plots("times", WAYS.values(), "lw 2 pt 7 ps 0.6"))
     subprocess.run(["gnuplot"], input=script, text=True, check=True)
