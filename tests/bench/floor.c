@@ -21,13 +21,25 @@
 
 #include "settings.h"
 
-enum { PROCESSES_MAX = 64 };
+enum { PROCESSES_MAX = 64, TIMES_MAX = 1 << 20 };
+
+/* How the place of an offset is found. */
+enum way {
+	WAY_WORKER, /* as the worker does */
+	WAY_PLAIN,  /* by OFFSET alone, in one statement */
+	WAY_COUNT
+};
 
 struct options {
 	unsigned processes;
 	double seconds;
-	bool is_plain; /* one statement with OFFSET, without looking the place up first */
-	const char *organization, *query;
+	unsigned ways; /* that take turns */
+};
+
+/* How long the pages of one way took. */
+struct times {
+	size_t count;
+	double ms[TIMES_MAX];
 };
 
 /* What a process did. */
@@ -35,17 +47,17 @@ struct count {
 	bool is_good;
 	uint64_t pages, rows;
 	double cpu_ms, wall_ms;
+	double page_ms[WAY_COUNT]; /* medians */
 };
 
 struct floor {
 	struct find find;
 	struct count count;
-	double seconds;
-	bool is_plain;
+	const struct options *options;
 };
 
 /* As find_page of repository.c, without records. */
-static enum database_status fetch_page(struct floor *floor)
+static enum database_status fetch_page(struct floor *floor, enum way way)
 {
 	struct find *find = &floor->find;
 	const struct filter *filter = find->filter;
@@ -55,7 +67,7 @@ static enum database_status fetch_page(struct floor *floor)
 	uint32_t skip = filter->offset;
 	bool is_end = false;
 
-	if (!floor->is_plain && skip >= SEEK_OFFSET_MIN) {
+	if (way == WAY_WORKER && skip >= SEEK_OFFSET_MIN) {
 		find->skip = skip;
 		status = seek(find, &is_end);
 		after = &find->position;
@@ -83,20 +95,44 @@ static double cpu_ms(void)
 	return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
 }
 
-/* One attempt of database_run: the first page prepares and does not count. */
+static int compare(const void *a, const void *b)
+{
+	double first = *(const double *)a, second = *(const double *)b;
+
+	return (first > second) - (first < second);
+}
+
+static double median(struct times *times)
+{
+	qsort(times->ms, times->count, sizeof times->ms[0], compare);
+	return times->count > 0 ? times->ms[times->count / 2] : 0;
+}
+
+/* One attempt of database_run.  The first page of each way prepares and does not count. */
 static enum database_status fetch_pages(void *context)
 {
+	static struct times times[WAY_COUNT];
 	struct floor *floor = context;
+	const struct options *options = floor->options;
+	enum database_status status = DATABASE_OK;
 
-	enum database_status status = fetch_page(floor);
+	for (enum way way = 0; way < options->ways && status == DATABASE_OK; way++)
+		status = fetch_page(floor, way);
 	floor->count = (struct count){.is_good = false};
-	double start_cpu_ms = cpu_ms(), start_ms = clock_ms();
-	do
-		if (status == DATABASE_OK)
-			status = fetch_page(floor);
-	while (status == DATABASE_OK && clock_ms() - start_ms < floor->seconds * 1e3);
+	double start_cpu_ms = cpu_ms(), start_ms = clock_ms(), last_ms = start_ms;
+	while (status == DATABASE_OK &&
+	       (last_ms - start_ms < options->seconds * 1e3 || floor->count.pages < options->ways)) {
+		struct times *way_times = &times[floor->count.pages % options->ways];
+		status = fetch_page(floor, floor->count.pages % options->ways);
+		double now_ms = clock_ms();
+		if (way_times->count < TIMES_MAX)
+			way_times->ms[way_times->count++] = now_ms - last_ms;
+		last_ms = now_ms;
+	}
 	floor->count.cpu_ms = cpu_ms() - start_cpu_ms;
-	floor->count.wall_ms = clock_ms() - start_ms;
+	floor->count.wall_ms = last_ms - start_ms;
+	for (enum way way = 0; way < options->ways; way++)
+		floor->count.page_ms[way] = median(&times[way]);
 	floor->count.is_good = status == DATABASE_OK && floor->find.try_count++ == 0;
 	return status;
 }
@@ -106,8 +142,7 @@ static struct count run(const struct settings *settings, const struct options *o
 {
 	struct repository_result result;
 	struct floor floor = {.find = {.filter = filter, .result = &result, .start_ms = clock_ms()},
-	                      .seconds = options->seconds,
-	                      .is_plain = options->is_plain};
+	                      .options = options};
 	struct database *database = database_open(&settings->database);
 	struct repository *repository = repository_open(database, 0);
 
@@ -150,12 +185,15 @@ static void print(const struct options *options, const struct count *counts)
 		sum.rows += counts[i].rows;
 		sum.cpu_ms += counts[i].cpu_ms;
 		sum.wall_ms += counts[i].wall_ms;
+		for (enum way way = 0; way < WAY_COUNT; way++)
+			sum.page_ms[way] += counts[i].page_ms[way] / options->processes;
 	}
 	double pages = (double)sum.pages;
 	printf("{\"client\": \"%s\", \"pages\": %.0f, \"rows_per_page\": %.1f, \"cpu_ms\": %.5f, "
-	       "\"page_ms\": %.5f, \"pages_per_second\": %.2f}\n",
+	       "\"p50_ms\": %.5f, \"plain_p50_ms\": %.5f, \"pages_per_second\": %.2f}\n",
 	       mysql_get_client_info(), pages, (double)sum.rows / pages, sum.cpu_ms / pages,
-	       sum.wall_ms / pages, pages / (sum.wall_ms / options->processes / 1e3));
+	       sum.page_ms[WAY_WORKER], sum.page_ms[WAY_PLAIN],
+	       pages / (sum.wall_ms / options->processes / 1e3));
 }
 
 static int usage(void)
@@ -163,7 +201,8 @@ static int usage(void)
 	fputs("usage: floor [--plain-offset] [--processes N] [--seconds S] ORGANIZATION QUERY\n"
 	      "Asks for the page that QUERY, a query string, names, for S seconds (1) in N\n"
 	      "processes (1) at once, and prints what a page took.  The connection is made from\n"
-	      "the worker's settings.  --plain-offset: passes over rows by OFFSET alone.\n",
+	      "the worker's settings.  --plain-offset: passes over rows by OFFSET alone at every\n"
+	      "other page, to compare.\n",
 	      stderr);
 	return 2;
 }
@@ -174,7 +213,7 @@ int main(int argc, char **argv)
 	                                      {"processes", required_argument, NULL, 'p'},
 	                                      {"seconds", required_argument, NULL, 's'},
 	                                      {NULL, 0, NULL, 0}};
-	struct options options = {.processes = 1, .seconds = 1};
+	struct options options = {.processes = 1, .seconds = 1, .ways = WAY_PLAIN};
 	struct settings settings;
 	struct filter filter;
 	char message[FILTER_MESSAGE_SIZE];
@@ -183,7 +222,7 @@ int main(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
 		switch (option) {
 		case 'o':
-			options.is_plain = true;
+			options.ways = WAY_COUNT;
 			break;
 		case 'p':
 			options.processes = (unsigned)strtoul(optarg, NULL, 10);

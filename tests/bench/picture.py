@@ -4,11 +4,13 @@ import subprocess
 
 CONTESTANTS = {"service": ("this service", "#1b6ca8"), "php-spliced": ("PHP, JSON spliced", "#e0a458"),
                "php": ("PHP", "#b8503c")}
-BARS = {"floor": "rows\\nonly", "service": "this\\nservice", "php-spliced": "PHP, JSON\\nspliced", "php": "PHP"}
+BARS = {"floor": "rows\\nonly", "service": "this\\nservice", "php-spliced": "PHP, JSON\\nspliced",
+        "php": "PHP"}
 GROUPS = {"worker_cpu_ms": ("worker or PHP", "#1b6ca8"), "nginx_cpu_ms": ("nginx", "#7fb7be"),
           "mariadbd_cpu_ms": ("MariaDB", "#c9c9c9")}
-WAYS = {"plain OFFSET, rows only": ("plain OFFSET", "#b8503c"), "offset, rows only": ("offset", "#e0a458"),
-        "cursor, rows only": ("cursor", "#1b6ca8")}
+WAYS = {("offset, rows only", "plain_p50_ms"): ("plain OFFSET", "#b8503c"),
+        ("offset, rows only", "p50_ms"): ("offset", "#e0a458"),
+        ("cursor, rows only", "p50_ms"): ("cursor", "#1b6ca8")}
 
 PLOT = """
 set terminal svg size 1080,360 font "DejaVu Sans,Helvetica,sans-serif,12" background "white"
@@ -69,7 +71,7 @@ def draw(results, path):
     shares = [(label, *(loaded["1000"][name][key]["median"] if key in loaded["1000"][name] else 0
                         for key in GROUPS))
               for name, label in BARS.items()]
-    times = [(f"{int(depth):,}", *(figure[way]["p50_ms"]["median"] for way in WAYS))
+    times = [(f"{int(depth):,}", *(figure[name][key]["median"] for name, key in WAYS))
              for depth, figure in results["depths"].items()]
     values = [value for row in rates for value in row[1:]]
     script = block("rates", rates) + block("shares", shares) + block("times", times) + PLOT.format(
