@@ -65,15 +65,16 @@ static enum database_status fetch_page(struct floor *floor, enum way way)
 	struct database_statement *statement = NULL;
 	enum database_status status = DATABASE_OK;
 	uint32_t skip = filter->offset;
-	bool is_end = false;
+	bool is_found = true, is_end = false;
 
+	floor->count.pages++;
 	if (way == WAY_WORKER && skip >= SEEK_OFFSET_MIN) {
 		find->skip = skip;
-		status = seek(find, &is_end);
+		status = seek(find, &is_found);
 		after = &find->position;
 		skip = 0;
 	}
-	if (status != DATABASE_OK)
+	if (status != DATABASE_OK || !is_found)
 		return status;
 	query_build(&find->repository->query, filter, QUERY_MARIADB, QUERY_PAGE, after,
 	            filter->limit + 1, skip);
@@ -83,7 +84,6 @@ static enum database_status fetch_page(struct floor *floor, enum way way)
 		status = fetch(find, statement, &is_end);
 	}
 	end_rows(statement);
-	floor->count.pages++;
 	return status;
 }
 
@@ -122,11 +122,11 @@ static enum database_status fetch_pages(void *context)
 	double start_cpu_ms = cpu_ms(), start_ms = clock_ms(), last_ms = start_ms;
 	while (status == DATABASE_OK &&
 	       (last_ms - start_ms < options->seconds * 1e3 || floor->count.pages < options->ways)) {
-		struct times *way_times = &times[floor->count.pages % options->ways];
-		status = fetch_page(floor, floor->count.pages % options->ways);
+		enum way way = floor->count.pages % options->ways;
+		status = fetch_page(floor, way);
 		double now_ms = clock_ms();
-		if (way_times->count < TIMES_MAX)
-			way_times->ms[way_times->count++] = now_ms - last_ms;
+		if (times[way].count < TIMES_MAX)
+			times[way].ms[times[way].count++] = now_ms - last_ms;
 		last_ms = now_ms;
 	}
 	floor->count.cpu_ms = cpu_ms() - start_cpu_ms;
