@@ -192,7 +192,7 @@ catch_workers_output = yes
                 .replace("usage_record_api", name.replace("-", "_"))
                 .replace(f"DB_NAME {name.replace('-', '_')}", f"DB_NAME {DATABASE}")
                 .replace("fastcgi.sock", "php.sock")
-                .replace(f"127.0.0.1:{self.port};", f"127.0.0.1:{self.ports[name]};"))
+                .replace(f"127.0.0.1:{self.port} ", f"127.0.0.1:{self.ports[name]} "))
 
     def configure_nginx(self, gzip_level=None):
         """Sets the sites, and another level of compression if one is given; 0: none."""
@@ -571,4 +571,7 @@ def main(words):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except subprocess.CalledProcessError as error:
+        fail(f"{pathlib.Path(error.cmd[0]).name} failed with exit status {error.returncode}")
