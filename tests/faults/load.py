@@ -54,8 +54,9 @@ class Load:
     wrong     anything else: another body, a cut one, another status, no answer at all
     """
 
-    def __init__(self, service, answers, clients=CLIENTS):
+    def __init__(self, service, answers, clients=CLIENTS, header="Accept: */*"):
         self.service = service
+        self.header = header
         self.answers = list(answers.items())
         self.good, self.refused, self.wrong = [], [], []  # (when, how long, what)
         self._stop = threading.Event()
@@ -77,7 +78,8 @@ class Load:
     def _ask(self, target, body):
         try:
             with self.service.connect() as connection:
-                connection.sendall(f"GET {target} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n".encode())
+                connection.sendall(f"GET {target} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n"
+                                   f"{self.header}\r\n\r\n".encode())
                 answer = read_answer(connection, "GET")
         except (OSError, ValueError, IndexError) as error:
             return "wrong", f"{target}: {error!r}"

@@ -5,11 +5,14 @@ import os
 import random
 import signal
 import socket
+import subprocess
 import time
+
+import pytest
 
 import fastcgi
 from load import Load
-from service import stopped, wait_until
+from service import ROOT, stopped, wait_until
 
 
 def test_workers_are_killed_every_300_ms(service, load, duration):
@@ -34,6 +37,32 @@ def test_workers_are_killed_as_they_send(service, questions, duration):
         os.kill(random.choice(service.worker_pids()), signal.SIGKILL)
     load.stop()
     load.assert_none_failed()
+
+
+@pytest.fixture
+def key(service, questions):
+    """A key of the largest organization, at a site that asks for one."""
+    organization = next(iter(questions)).split("/")[2]
+    service.stack("nginx", "stop")
+    service.stack("nginx", "start", AUTH="1")
+    yield subprocess.run([ROOT / "sql/usage-record-api-key", "create", organization, "--", "--no-defaults", "--user=root",
+                          f"--socket={service.dir}/mysql.sock"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    service.stack("nginx", "stop")
+    service.stack("nginx", "start")
+
+
+def test_workers_are_killed_as_they_let_in(service, questions, key, duration):
+    """Each request is two here: whether it may be made, and itself."""
+    organization = next(iter(questions)).split("/")[2]
+    load = Load(service, {target: body for target, body in questions.items() if f"/{organization}/" in target},
+                header=f"Authorization: Key {key}")
+    deadline = time.monotonic() + duration
+    while time.monotonic() < deadline:
+        load.wait(0.3)
+        os.kill(random.choice(service.worker_pids()), signal.SIGKILL)
+    load.stop()
+    load.assert_none_failed()
+    assert service.ask(next(iter(questions))).status == 401
 
 
 def test_the_pool_is_restarted_twenty_times(service, load):
