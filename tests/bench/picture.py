@@ -15,7 +15,7 @@ WAYS = {("offset, rows only", "plain_p50_ms"): ("plain OFFSET", "#b8503c"),
 PLOT = """
 set terminal svg size 1080,360 font "DejaVu Sans,Helvetica,sans-serif,12" background "white"
 set output "{path}"
-set multiplot layout 1,3 margins 0.055,0.985,0.17,0.91 spacing 0.07
+set multiplot layout 1,3 margins 0.055,0.975,0.17,0.91 spacing 0.07
 set border 3 lc rgb "#666666"
 set tics nomirror out textcolor rgb "#333333"
 set grid ytics lc rgb "#e4e4e4" lt 1
@@ -75,7 +75,7 @@ def draw(results, path):
              for depth, figure in results["depths"].items()]
     values = [value for row in rates for value in row[1:]]
     script = block("rates", rates) + block("shares", shares) + block("times", times) + PLOT.format(
-        path=path, least=10 ** (len(str(int(min(values)))) - 1), most=max(values) * 1.5,
+        path=path, least=10 ** (len(str(int(min(values)))) - 1), most=max(values) * 4,
         depth_count=len(times), rates=plots("rates", CONTESTANTS.values()),
         shares=plots("shares", GROUPS.values()),
         times=plots("times", WAYS.values(), "lw 2 pt 7 ps 0.6"))
