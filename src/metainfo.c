@@ -70,7 +70,7 @@ struct string_facts {
 	bool has_end, has_nul, has_lone_surrogate;
 };
 
-/* The code unit of an escape \uXXXX whose u is at at, or -1. */
+/* The code unit of an escape, \u and four hexadecimal digits, whose u is at at; or -1. */
 static int escaped_unit(const char *at, const char *end)
 {
 	int unit = 0;
