@@ -15,16 +15,30 @@ static uint32_t checksum(const char *text, size_t len)
 	return sum;
 }
 
+/* Adds a number in hexadecimal digits, at least so many. */
+static char *add_hex(char *out, uint64_t number, int digit_count)
+{
+	while (digit_count < 16 && number >> (4 * digit_count) > 0)
+		digit_count++;
+	while (digit_count-- > 0)
+		*out++ = "0123456789abcdef"[number >> (4 * digit_count) & 15];
+	return out;
+}
+
 void cursor_write(char out[static CURSOR_TEXT_SIZE], const struct cursor *cursor)
 {
 	/* Counted from the first day on, no field is negative. */
-	int64_t ms = cursor->after.creation_ms - UTC_FIRST_DAY * UTC_DAY_MS;
-	int len = snprintf(out, CURSOR_TEXT_SIZE, "%" PRIx64 "-%" PRIx64 "-%" PRIx32 "-%" PRIx32,
-	                   (uint64_t)ms, cursor->after.serial_id, cursor->offset,
-	                   (uint32_t)(cursor->end_day - UTC_FIRST_DAY));
+	const uint64_t fields[] = {
+	    (uint64_t)(cursor->after.creation_ms - UTC_FIRST_DAY * UTC_DAY_MS),
+	    cursor->after.serial_id, cursor->offset, (uint32_t)(cursor->end_day - UTC_FIRST_DAY)};
+	char *end = out;
 
-	snprintf(out + len, CURSOR_TEXT_SIZE - (size_t)len, "-%08" PRIx32,
-	         checksum(out, (size_t)len));
+	for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+		end = add_hex(end, fields[i], 1);
+		*end++ = '-';
+	}
+	end = add_hex(end, checksum(out, (size_t)(end - 1 - out)), 8);
+	*end = '\0';
 }
 
 bool cursor_parse(struct slice text, struct cursor *cursor)

@@ -6,16 +6,25 @@
 #include "response.h"
 #include "url.h"
 
+static bool may_stand(unsigned char c)
+{
+	return c > 0x20 && c < 0x7f && strchr("\"#<>\\^`{|}", c) == NULL;
+}
+
 /* Adds a piece of a target to a header; what may not stand there is escaped. */
 static void add_target(struct text *headers, struct slice target)
 {
+	size_t done = 0;
+
 	for (size_t i = 0; i < target.len; i++) {
 		unsigned char c = (unsigned char)target.data[i];
-		if (c > 0x20 && c < 0x7f && strchr("\"#<>\\^`{|}", c) == NULL)
-			text_add(headers, (struct slice){target.data + i, 1});
-		else
-			text_add_format(headers, "%%%02X", c);
+		if (may_stand(c))
+			continue;
+		text_add(headers, (struct slice){target.data + done, i - done});
+		text_add_format(headers, "%%%02X", c);
+		done = i + 1;
 	}
+	text_add(headers, (struct slice){target.data + done, target.len - done});
 }
 
 /* The Link to the next page: the same target with the cursor of its last record. */

@@ -37,7 +37,10 @@ void log_open(enum log_level level, enum log_target target)
 
 void log_set_request(const char *id)
 {
-	snprintf(request_id, sizeof request_id, "%s", id);
+	size_t len = strnlen(id, sizeof request_id - 1);
+
+	memcpy(request_id, id, len);
+	request_id[len] = '\0';
 }
 
 static void add_name(const char *name)

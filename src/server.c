@@ -27,6 +27,8 @@ enum {
 	/* Content of one record: the largest multiple of eight. */
 	RECORD_LEN_MAX = 65528,
 	RECORDS_PER_WRITE = 64,
+	/* A thousand answers of less do not keep a full backlog waiting for long. */
+	SLOW_ANSWER_MS = 10,
 	/* What any socket takes at once without a larger buffer. */
 	SMALL_RESPONSE_LEN = 64 * 1024,
 };
@@ -35,6 +37,7 @@ static int signal_fd = -1;
 static int idle_fd = -1; /* readable when there is a connection or a signal */
 static bool is_local;   /* the socket is a unix socket */
 static bool is_stopped; /* a signal came */
+static bool was_slow;   /* the last answer took SLOW_ANSWER_MS or more */
 
 static bool fail(const char *what)
 {
@@ -154,10 +157,11 @@ static bool receive(int fd, bool *is_all)
 }
 
 /* The web server closes a connection whose client left, or that waited in the backlog
- * for too long: the database is not asked for an answer that nobody will read. */
+ * for too long: the database is not asked for an answer that nobody will read.  Only
+ * behind an answer that took its time can somebody have waited for long. */
 static bool is_peer_gone(int fd)
 {
-	return wait_for(fd, POLLRDHUP, 0);
+	return was_slow && wait_for(fd, POLLRDHUP, 0);
 }
 
 /* Sends all parts; false when the peer left or stopped reading. */
@@ -283,7 +287,9 @@ static void answer(const FCGX_Request *request, int fd, const struct server_hand
 	handler->respond(handler->context, &http_request, &response);
 	struct slice body = response.is_head ? (struct slice){NULL, 0} : response.body;
 	bool is_sent = send_response(fd, (unsigned)request->requestId, text_slice(&response.headers), body);
-	handler->finish(handler->context, &http_request, &response, is_sent, clock_ms() - start_ms);
+	double total_ms = clock_ms() - start_ms;
+	was_slow = total_ms >= SLOW_ANSWER_MS;
+	handler->finish(handler->context, &http_request, &response, is_sent, total_ms);
 }
 
 /* Serves one connection, which carries one request, and closes it. */
