@@ -1,6 +1,5 @@
 #include "handler.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -49,26 +48,39 @@ void handler_close(struct handler *handler)
 	free(handler);
 }
 
+static bool is_request_id_character(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '.' || c == '_' || c == '-';
+}
+
 static bool is_request_id(const char *text)
 {
-	size_t len = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+	size_t len = 0;
 
+	while (is_request_id_character(text[len]))
+		len++;
 	return len > 0 && len < HTTP_REQUEST_ID_SIZE && text[len] == '\0';
 }
 
 /* The client's own id if it is a good one, else a fresh one. */
 static void set_request_id(struct http_response *response, const char *given)
 {
+	static const char digits[] = "0123456789abcdef";
 	unsigned char random[16] = {0};
+	struct text id = TEXT_IN(response->request_id);
 
-	if (is_request_id(given)) {
-		strcpy(response->request_id, given);
-	} else {
+	if (!is_request_id(given)) {
 		if (getrandom(random, sizeof random, GRND_NONBLOCK) < 0)
 			log_message(LOG_LEVEL_WARNING, "no random request id");
-		for (size_t i = 0; i < sizeof random; i++)
-			snprintf(response->request_id + 2 * i, 3, "%02x", random[i]);
+		for (size_t i = 0; i < sizeof random; i++) {
+			char byte[] = {digits[random[i] >> 4], digits[random[i] & 15]};
+			text_add(&id, (struct slice){byte, sizeof byte});
+		}
+	} else {
+		text_add(&id, slice_of(given));
 	}
+	text_end(&id);
 	log_set_request(response->request_id);
 }
 

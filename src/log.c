@@ -60,22 +60,22 @@ static size_t written_len(unsigned char c)
  * UTF-8.  Escapes count, or long ones would leave no room for the members behind. */
 void log_text(const char *name, struct slice text)
 {
-	size_t shown = 0, done = 0, len = 0;
+	size_t done = 0, end = 0, len = 0;
 
-	while (shown < text.len &&
-	       (len += written_len((unsigned char)text.data[shown])) <= TEXT_LEN_MAX)
-		shown++;
 	add_name(name);
 	TEXT_ADD(&line, "\"");
-	for (size_t i = 0; i < shown; i++) {
-		unsigned char c = (unsigned char)text.data[i];
+	for (; end < text.len; end++) {
+		unsigned char c = (unsigned char)text.data[end];
+		len += written_len(c);
+		if (len > TEXT_LEN_MAX)
+			break;
 		if (c < 0x7f)
 			continue;
-		text_add_json(&line, (struct slice){text.data + done, i - done});
+		text_add_json(&line, (struct slice){text.data + done, end - done});
 		text_add_format(&line, "\\u00%02x", c);
-		done = i + 1;
+		done = end + 1;
 	}
-	text_add_json(&line, (struct slice){text.data + done, shown - done});
+	text_add_json(&line, (struct slice){text.data + done, end - done});
 	TEXT_ADD(&line, "\"");
 }
 

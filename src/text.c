@@ -37,44 +37,47 @@ static void add_escaped(struct text *text, unsigned char c)
 	}
 }
 
-static bool is_plain(unsigned char c)
-{
-	return c >= 0x20 && c != '"' && c != '\\';
-}
-
-/* Eight bytes at a time ("Bit Twiddling Hacks": determine if a word has a byte less than
- * n, or a zero byte): nearly all text is plain. */
-static bool are_eight_plain(const char *bytes)
+/*
+ * Copies eight bytes; false, and nothing, if one of them has to be escaped.  A byte that is
+ * less than n, which is at most 0x80, borrows from its highest bit when n is taken away,
+ * and did not have it before ("Bit Twiddling Hacks": determine if a word has a byte less
+ * than n).  With its second bit turned over, '"' comes right behind the control characters.
+ */
+static bool copy_eight_plain(char *to, const char *from)
 {
 	const uint64_t ones = UINT64_MAX / 255, highs = ones << 7;
-	uint64_t word, quotes, backslashes;
+	uint64_t word;
 
-	memcpy(&word, bytes, sizeof word);
-	quotes = word ^ ones * '"';
-	backslashes = word ^ ones * '\\';
-	return ((((word - ones * 0x20) & ~word) | ((quotes - ones) & ~quotes) |
-	         ((backslashes - ones) & ~backslashes)) & highs) == 0;
+	memcpy(&word, from, sizeof word);
+	uint64_t controls = (word ^ ones * 2) - ones * 0x21;
+	uint64_t backslashes = (word ^ ones * '\\') - ones;
+	if (((controls | backslashes) & ~word & highs) != 0)
+		return false;
+	memcpy(to, &word, sizeof word);
+	return true;
 }
 
 void text_add_json(struct text *text, struct slice slice)
 {
-	size_t done = 0; /* what stands before has been added */
+	char *out = text->data + text->len;
+	size_t i = 0;
 
-	if (slice.len == 0)
-		return; /* data may be NULL */
-	for (size_t i = 0; i < slice.len;) {
-		if (slice.len - i >= 8 && are_eight_plain(slice.data + i)) {
+	/* Nearly all text is plain.  Its last bytes are rather copied twice than one by one. */
+	if (slice.len >= 8 && slice.len <= text->size - text->len) {
+		size_t last = slice.len - 8;
+		while (i < last && copy_eight_plain(out + i, slice.data + i))
 			i += 8;
-			continue;
-		}
-		if (!is_plain((unsigned char)slice.data[i])) {
-			text_add(text, (struct slice){slice.data + done, i - done});
-			add_escaped(text, (unsigned char)slice.data[i]);
-			done = i + 1;
-		}
-		i++;
+		if (i >= last && copy_eight_plain(out + last, slice.data + last))
+			i = slice.len;
+		text->len += i;
 	}
-	text_add(text, (struct slice){slice.data + done, slice.len - done});
+	for (; i < slice.len; i++) {
+		unsigned char c = (unsigned char)slice.data[i];
+		if (c < 0x20 || c == '"' || c == '\\')
+			add_escaped(text, c);
+		else
+			text_add(text, (struct slice){slice.data + i, 1});
+	}
 }
 
 void text_add_format(struct text *text, const char *format, ...)

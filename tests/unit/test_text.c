@@ -1,5 +1,7 @@
 #include "test.h"
 
+#include <stdio.h>
+
 #include "text.h"
 
 static void test_text_add_json_escapes_what_json_demands(void **state)
@@ -33,20 +35,42 @@ static void test_text_add_json_escapes_what_json_demands(void **state)
 	}
 }
 
-/* Each byte at each place of a word, against the rule written down plainly. */
+/* The rule, written down plainly. */
+static size_t escape_plainly(char *out, const char *bytes, size_t len)
+{
+	size_t out_len = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)bytes[i];
+		if (c < 0x20)
+			out_len += (size_t)sprintf(out + out_len, "\\u%04x", c);
+		else if (c == '"' || c == '\\')
+			out_len += (size_t)sprintf(out + out_len, "\\%c", c);
+		else
+			out[out_len++] = (char)c;
+	}
+	return out_len;
+}
+
+/* Each byte at each place of texts of each length, among bytes next to those that count. */
 static void test_text_add_json_of_every_byte_at_every_place(void **state)
 {
-	char data[256], bytes[20];
+	static const char neighbours[] = " !#[]\x7f\x80\xff";
+	char data[256], expected[256], bytes[20];
 
 	(void)state;
-	for (unsigned byte = 0; byte < 256; byte++) {
-		for (size_t place = 0; place < sizeof bytes; place++) {
-			struct text text = TEXT_IN(data);
-			memset(bytes, 'x', sizeof bytes);
-			bytes[place] = (char)byte;
-			text_add_json(&text, (struct slice){bytes, sizeof bytes});
-			size_t expected = byte < 0x20 ? 6 : byte == '"' || byte == '\\' ? 2 : 1;
-			assert_int_equal(text.len, sizeof bytes - 1 + expected);
+	for (const char *neighbour = neighbours; *neighbour != '\0'; neighbour++) {
+		memset(bytes, *neighbour, sizeof bytes);
+		for (size_t len = 1; len <= sizeof bytes; len++) {
+			for (size_t i = 0; i < 256 * len; i++) {
+				struct text text = TEXT_IN(data);
+				bytes[i % len] = (char)(i / len);
+				size_t expected_len = escape_plainly(expected, bytes, len);
+				text_add_json(&text, (struct slice){bytes, len});
+				assert_int_equal(text.len, expected_len);
+				assert_memory_equal(data, expected, expected_len);
+				bytes[i % len] = *neighbour;
+			}
 		}
 	}
 }
@@ -99,6 +123,7 @@ static void test_text_leaves_out_what_does_not_fit(void **state)
 	assert_int_equal(text.len, 8);
 	text_add_format(&text, "%d", 1);
 	text_add_json(&text, slice_of("\n"));
+	text_add_json(&text, slice_of("too long for it"));
 	assert_int_equal(text.len, 8);
 	text_end(&text);
 	assert_string_equal(data, "1234567");

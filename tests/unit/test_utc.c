@@ -1,5 +1,6 @@
 #include "test.h"
 
+#include <stdio.h>
 #include <time.h>
 
 #include "utc.h"
@@ -95,12 +96,35 @@ static void test_utc_write(void **state)
 	}
 }
 
+/* Every millisecond of a minute, against the C library's digits. */
+static void test_utc_writes_all_digits(void **state)
+{
+	char text[UTC_TEXT_LEN + 1] = "", expected[UTC_TEXT_LEN + 1];
+
+	(void)state;
+	for (unsigned ms = 0; ms < 60000; ms++) {
+		struct utc_time time = {2024, 8, 12, 23, ms / 1000, ms / 1000, ms % 1000};
+		utc_write(text, &time);
+		snprintf(expected, sizeof expected, "2024-08-12T23:%02u:%02u.%03uZ", ms / 1000 % 60,
+		         ms / 1000 % 60, ms % 1000);
+		assert_row_text(expected, text, expected);
+	}
+	for (unsigned year = 1000; year <= 9999; year++) {
+		struct utc_time time = {.year = year, .month = year % 12 + 1, .day = year % 31 + 1};
+		utc_write(text, &time);
+		snprintf(expected, sizeof expected, "%04u-%02u-%02uT00:00:00.000Z", year % 10000,
+		         year % 12 + 1, year % 31 + 1);
+		assert_row_text(expected, text, expected);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_utc_parse_day),
 	    cmocka_unit_test(test_utc_agrees_with_the_calendar),
 	    cmocka_unit_test(test_utc_write),
+	    cmocka_unit_test(test_utc_writes_all_digits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
