@@ -50,7 +50,7 @@ void text_add_ms(struct text *text, double ms);
 /*
  * Adds the inside of a JSON string (RFC 8259, section 7): '"', '\' and characters below
  * U+0020 are escaped, everything else, '/' too, goes through as it is, so slice has to
- * be valid UTF-8.
+ * be valid UTF-8.  What does not fit is left out byte by byte, or escape by escape.
  */
 void text_add_json(struct text *text, struct slice slice);
 

@@ -32,8 +32,8 @@ PARTS = ("main", "filters", "depths", "memory", "gzip")
 PROCESSES = 2  # workers, children of PHP-FPM, and floor programs
 SIZES = (1000, 100, 20)
 CLIENTS = (1, 8, 64)
-# Clients.  At eight, processors still wait for something to do (two of them for a fifteenth
-# of the time, pages of 20); at 64 most pages a second are answered, and none waits.
+# Clients.  With eight the processors are idle for a fifteenth of the time (two cores, pages
+# of 20); 64 keep them busy, and more pages a second are answered.
 USUAL_LOAD, FULL_LOAD = 8, 64
 TICKS = os.sysconf("SC_CLK_TCK")
 
