@@ -318,6 +318,8 @@ def short(value):
 
 
 def spread(figure):
+    if figure["min"] == figure["max"]:
+        return short(figure["median"])
     return f"{short(figure['median'])} ({short(figure['min'])}–{short(figure['max'])})"
 
 
