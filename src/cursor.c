@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "text.h"
 #include "utc.h"
 
 /* FNV-1a: a cursor that was cut or mistyped must not silently name another place. */
@@ -15,30 +16,20 @@ static uint32_t checksum(const char *text, size_t len)
 	return sum;
 }
 
-/* Adds a number in hexadecimal digits, at least so many. */
-static char *add_hex(char *out, uint64_t number, int digit_count)
-{
-	while (digit_count < 16 && number >> (4 * digit_count) > 0)
-		digit_count++;
-	while (digit_count-- > 0)
-		*out++ = "0123456789abcdef"[number >> (4 * digit_count) & 15];
-	return out;
-}
-
 void cursor_write(char out[static CURSOR_TEXT_SIZE], const struct cursor *cursor)
 {
 	/* Counted from the first day on, no field is negative. */
 	const uint64_t fields[] = {
 	    (uint64_t)(cursor->after.creation_ms - UTC_FIRST_DAY * UTC_DAY_MS),
 	    cursor->after.serial_id, cursor->offset, (uint32_t)(cursor->end_day - UTC_FIRST_DAY)};
-	char *end = out;
+	struct text text = {.data = out, .size = CURSOR_TEXT_SIZE};
 
 	for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-		end = add_hex(end, fields[i], 1);
-		*end++ = '-';
+		text_add_hex(&text, fields[i], 1);
+		TEXT_ADD(&text, "-");
 	}
-	end = add_hex(end, checksum(out, (size_t)(end - 1 - out)), 8);
-	*end = '\0';
+	text_add_hex(&text, checksum(out, text.len - 1), 8);
+	text_end(&text);
 }
 
 bool cursor_parse(struct slice text, struct cursor *cursor)

@@ -66,19 +66,16 @@ static bool is_request_id(const char *text)
 /* The client's own id if it is a good one, else a fresh one. */
 static void set_request_id(struct http_response *response, const char *given)
 {
-	static const char digits[] = "0123456789abcdef";
 	unsigned char random[16] = {0};
 	struct text id = TEXT_IN(response->request_id);
 
-	if (!is_request_id(given)) {
+	if (is_request_id(given)) {
+		text_add(&id, slice_of(given));
+	} else {
 		if (getrandom(random, sizeof random, GRND_NONBLOCK) < 0)
 			log_message(LOG_LEVEL_WARNING, "no random request id");
-		for (size_t i = 0; i < sizeof random; i++) {
-			char byte[] = {digits[random[i] >> 4], digits[random[i] & 15]};
-			text_add(&id, (struct slice){byte, sizeof byte});
-		}
-	} else {
-		text_add(&id, slice_of(given));
+		for (size_t i = 0; i < sizeof random; i++)
+			text_add_hex(&id, random[i], 2);
 	}
 	text_end(&id);
 	log_set_request(response->request_id);

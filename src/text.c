@@ -14,6 +14,18 @@ void text_add_integer(struct text *text, uint64_t value)
 	text_add(text, (struct slice){digits + first, sizeof digits - first});
 }
 
+void text_add_hex(struct text *text, uint64_t value, int digit_count)
+{
+	char digits[16];
+	size_t len = 0;
+
+	while (digit_count < 16 && value >> (4 * digit_count) > 0)
+		digit_count++;
+	while (digit_count-- > 0)
+		digits[len++] = "0123456789abcdef"[value >> (4 * digit_count) & 15];
+	text_add(text, (struct slice){digits, len});
+}
+
 void text_add_ms(struct text *text, double ms)
 {
 	uint64_t us = ms > 0 ? (uint64_t)(ms * 1e3) : 0;

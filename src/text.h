@@ -44,6 +44,9 @@ static inline struct slice text_slice(const struct text *text)
 
 void text_add_integer(struct text *text, uint64_t value);
 
+/* In lower-case hexadecimal digits, with zeros in front up to digit_count (1 to 16). */
+void text_add_hex(struct text *text, uint64_t value, int digit_count);
+
 /* Milliseconds with three decimals; negative ones count as 0. */
 void text_add_ms(struct text *text, double ms);
 

@@ -93,6 +93,26 @@ static void test_text_add_integer(void **state)
 	}
 }
 
+static void test_text_add_hex(void **state)
+{
+	static const struct {
+		uint64_t value;
+		int digit_count;
+		const char *expected;
+	} rows[] = {{0, 1, "0"}, {0, 2, "00"}, {0xf, 2, "0f"}, {0xa0, 2, "a0"}, {0x123, 2, "123"},
+	            {0x1000, 1, "1000"}, {7, 8, "00000007"}, {UINT64_MAX, 1, "ffffffffffffffff"},
+	            {1, 16, "0000000000000001"}};
+	char data[32];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct text text = TEXT_IN(data);
+		text_add_hex(&text, rows[i].value, rows[i].digit_count);
+		text_end(&text);
+		assert_row_text(rows[i].expected, data, rows[i].expected);
+	}
+}
+
 static void test_text_add_ms(void **state)
 {
 	static const struct {
@@ -135,6 +155,7 @@ int main(void)
 	    cmocka_unit_test(test_text_add_json_escapes_what_json_demands),
 	    cmocka_unit_test(test_text_add_json_of_every_byte_at_every_place),
 	    cmocka_unit_test(test_text_add_integer),
+	    cmocka_unit_test(test_text_add_hex),
 	    cmocka_unit_test(test_text_add_ms),
 	    cmocka_unit_test(test_text_leaves_out_what_does_not_fit),
 	};
