@@ -2,7 +2,7 @@
 --
 -- It is clustered in the order of the list, newest first within an organization,
 -- and each combination of equality filters that the API accepts has an index of its
--- own, so that every page of every list is one short range of one index.  src/query.c
+-- own, so that every page of every list is one short range of one index.  src/store/query.c
 -- names these indexes; tests/integration/test_plans.py holds both together.
 --
 -- Identifiers are compared byte by byte and without padding, so that neither case

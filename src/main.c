@@ -11,12 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "authorizer.h"
-#include "handler.h"
-#include "metrics.h"
-#include "repository.h"
-#include "server.h"
+#include "base/metrics.h"
+#include "serve/authorizer.h"
+#include "serve/handler.h"
+#include "serve/server.h"
 #include "settings.h"
+#include "store/repository.h"
 
 static void usage(FILE *out)
 {

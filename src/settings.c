@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "hosts.h"
+#include "store/hosts.h"
 
 #define PREFIX "USAGE_RECORD_API_"
 

@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "database.h"
-#include "log.h"
+#include "base/log.h"
+#include "store/database.h"
 
 struct settings {
 	struct database_options database;

@@ -10,7 +10,7 @@
  * Each process asks for the page again and again; of the processor's time only its own
  * counts.
  */
-#include "repository.c"
+#include "store/repository.c"
 
 #include <getopt.h>
 #include <stdio.h>

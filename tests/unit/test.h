@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "slice.h"
+#include "base/slice.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 

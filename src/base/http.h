@@ -1,0 +1,48 @@
+/*
+ * http - a request and its answer, as server and handler pass them.  A leaf.
+ */
+#ifndef HTTP_H
+#define HTTP_H
+
+#include "base/slice.h"
+#include "base/text.h"
+
+enum {
+	/* Holds any Link header: no accepted request target is longer than 15 KB. */
+	HTTP_HEADERS_SIZE = 24 * 1024,
+	HTTP_REQUEST_ID_SIZE = 65,
+};
+
+/* What the web server wants; it says so by its parameter USAGE_RECORD_API_ROLE, so that
+ * no path of a client ever reaches what is not meant for it. */
+enum http_role {
+	HTTP_CALL,       /* none: the call itself, and nothing else */
+	HTTP_AUTHORIZER, /* whether the call may be made: 200, 401 or 403 */
+	HTTP_LOCAL,      /* /healthz, /readyz and /metrics */
+	HTTP_ROLE_COUNT  /* something else: a fault of the web server's configuration */
+};
+
+extern const char *const http_role_names[HTTP_ROLE_COUNT];
+
+/* Borrowed from the FastCGI library until the request is finished; what the web
+ * server did not send is "". */
+struct http_request {
+	const char *method;        /* REQUEST_METHOD */
+	const char *target;        /* REQUEST_URI: raw path, and raw query if it has one */
+	const char *query;         /* QUERY_STRING, raw */
+	const char *request_id;    /* HTTP_X_REQUEST_ID */
+	const char *authorization; /* HTTP_AUTHORIZATION */
+	enum http_role role;
+};
+
+struct http_response {
+	char request_id[HTTP_REQUEST_ID_SIZE];
+	double db_ms, json_ms;
+	int status;
+	struct text headers; /* lines of "Name: value\r\n", and an empty one */
+	char headers_data[HTTP_HEADERS_SIZE];
+	struct slice body; /* what Content-Length counts; borrowed */
+	bool is_head;      /* the body is counted, but not sent */
+};
+
+#endif

@@ -1,0 +1,376 @@
+#include "request/filter.h"
+
+#include <stdio.h>
+
+#include "base/text.h"
+#include "base/url.h"
+
+/* Holds one byte more than any parameter accepts. */
+enum { VALUE_SIZE = METAINFO_LEN_MAX + 2, QUOTE_LEN = 60 };
+
+static const char *const partners[] = {"AWS", "AZURE", "GCP", NULL};
+static const char *const statuses[] = {"CREATED",  "DELETED",        "INVALID",
+                                       "REPORTED", "REPORT_PENDING", "REPORT_FAILED", NULL};
+static const char *const sources[] = {"API", "INTERNAL", "METRONOME", "ORB", "", NULL};
+
+struct parse {
+	struct filter *filter;
+	struct text message;
+	const char *name;   /* of the parameter at hand */
+	struct slice given; /* its value as it came */
+	enum url_form form; /* how that is encoded */
+	char value[VALUE_SIZE]; /* the same decoded, NUL-terminated */
+	size_t value_len;
+	bool has_start, has_end;
+	int32_t today;
+	enum filter_status status;
+};
+
+/* Adds a piece of a request in quotes: decoded if that gives text, else as it came with
+ * all but printable ASCII shown as %XX; cut short. */
+static void add_given(struct text *message, struct slice given, enum url_form form)
+{
+	char value[VALUE_SIZE];
+	size_t len, shown;
+
+	TEXT_ADD(message, "\"");
+	if (url_decode(given, form, value, sizeof value, &len) == URL_OK) {
+		shown = len < QUOTE_LEN ? len : QUOTE_LEN;
+		while (shown < len && shown > 0 && ((unsigned char)value[shown] & 0xc0) == 0x80)
+			shown--;
+		text_add(message, (struct slice){value, shown});
+	} else {
+		len = given.len;
+		shown = len < QUOTE_LEN ? len : QUOTE_LEN;
+		for (size_t i = 0; i < shown; i++) {
+			unsigned char c = (unsigned char)given.data[i];
+			text_add_format(message, c > 0x20 && c < 0x7f ? "%c" : "%%%02X", c);
+		}
+	}
+	text_add(message, slice_of(shown < len ? "…\"" : "\""));
+}
+
+/* Ends the parse: "<name> must <what>, not "<given>"". */
+static void reject(struct parse *parse, struct slice what)
+{
+	parse->status = FILTER_REJECTED;
+	text_add(&parse->message, slice_of(parse->name));
+	TEXT_ADD(&parse->message, " must ");
+	text_add(&parse->message, what);
+	TEXT_ADD(&parse->message, ", not ");
+	add_given(&parse->message, parse->given, parse->form);
+}
+
+/* Ends the parse because two parameters exclude each other. */
+static void reject_conflict(struct parse *parse, const char *message)
+{
+	parse->status = FILTER_REJECTED;
+	text_add(&parse->message, slice_of(message));
+}
+
+static void parse_id(struct parse *parse, struct filter_id *id)
+{
+	if (parse->value_len == 0 ||
+	    url_character_count(parse->value, parse->value_len) > RECORD_ID_CHARACTERS) {
+		reject(parse, slice_of("be 1 to 64 characters"));
+		return;
+	}
+	memcpy(id->text, parse->value, parse->value_len + 1);
+	id->len = parse->value_len;
+}
+
+static const char *parse_word(struct parse *parse, const char *const *accepted)
+{
+	for (const char *const *word = accepted; *word != NULL; word++)
+		if (strcmp(parse->value, *word) == 0)
+			return *word;
+
+	char data[200];
+	struct text list = TEXT_IN(data);
+	for (const char *const *word = accepted; *word != NULL; word++)
+		text_add_format(&list, "%s%s", word == accepted ? "be " : word[1] != NULL ? ", " : " or ",
+		                **word != '\0' ? *word : "empty");
+	reject(parse, text_slice(&list));
+	return NULL;
+}
+
+static void parse_day(struct parse *parse, int32_t *day)
+{
+	if (!utc_parse_day(slice_of(parse->value), day))
+		reject(parse, slice_of("be a day YYYY-MM-DD from 1000-01-01 to 9999-12-31"));
+}
+
+static void parse_integer(struct parse *parse, uint32_t min, uint32_t max, uint32_t *integer)
+{
+	uint64_t value = 0;
+	size_t i = 0;
+
+	while (i < parse->value_len && parse->value[i] >= '0' && parse->value[i] <= '9' &&
+	       value <= max)
+		value = value * 10 + (uint64_t)(parse->value[i++] - '0');
+	bool is_padded = parse->value_len > 1 && parse->value[0] == '0';
+	if (i > 0 && i == parse->value_len && !is_padded && value >= min && value <= max) {
+		*integer = (uint32_t)value;
+		return;
+	}
+	char data[80];
+	struct text what = TEXT_IN(data);
+	text_add_format(&what, "be an integer from %u to %u", min, max);
+	reject(parse, text_slice(&what));
+}
+
+static void parse_organization_id(struct parse *parse)
+{
+	parse_id(parse, &parse->filter->organization_id);
+}
+
+static void parse_partner(struct parse *parse)
+{
+	parse->filter->partner = parse_word(parse, partners);
+}
+
+/* The published page allows one of partner, productId, entitlementId and buyerId. */
+static void check_exclusive(struct parse *parse)
+{
+	const struct filter *filter = parse->filter;
+	int count = (filter->partner != NULL) + (filter->buyer_id.len > 0) +
+	            (filter->entitlement_id.len > 0) + (filter->product_id.len > 0);
+
+	if (parse->status == FILTER_OK && count > 1)
+		reject_conflict(parse, "only one of partner, buyerId, entitlementId and productId "
+		                       "may be given");
+}
+
+static void parse_buyer_id(struct parse *parse)
+{
+	parse_id(parse, &parse->filter->buyer_id);
+	check_exclusive(parse);
+}
+
+static void parse_entitlement_id(struct parse *parse)
+{
+	parse_id(parse, &parse->filter->entitlement_id);
+	check_exclusive(parse);
+}
+
+static void parse_product_id(struct parse *parse)
+{
+	parse_id(parse, &parse->filter->product_id);
+	check_exclusive(parse);
+}
+
+static void parse_status(struct parse *parse)
+{
+	parse->filter->status = parse_word(parse, statuses);
+}
+
+static void parse_source(struct parse *parse)
+{
+	parse->filter->source = parse_word(parse, sources);
+}
+
+static void parse_meta_info(struct parse *parse)
+{
+	const char *reason;
+
+	parse->filter->meta_info = metainfo_parse(parse->value, &reason);
+	if (parse->filter->meta_info != NULL) {
+		/* Every record contains {}: no filter, and no work for the database. */
+		if (metainfo_is_empty(parse->filter->meta_info)) {
+			metainfo_free(parse->filter->meta_info);
+			parse->filter->meta_info = NULL;
+		}
+	} else if (reason == NULL) {
+		parse->status = FILTER_NO_MEMORY;
+	} else {
+		char data[160];
+		struct text what = TEXT_IN(data);
+		text_add_format(&what, "be a JSON object of at most %d bytes and %d levels; it %s",
+		                METAINFO_LEN_MAX, METAINFO_DEPTH_MAX, reason);
+		reject(parse, text_slice(&what));
+	}
+}
+
+static void parse_start_date(struct parse *parse)
+{
+	parse_day(parse, &parse->filter->start_day);
+	parse->has_start = true;
+}
+
+static void parse_end_date(struct parse *parse)
+{
+	parse_day(parse, &parse->filter->end_day);
+	parse->has_end = true;
+}
+
+static void parse_limit(struct parse *parse)
+{
+	parse_integer(parse, 1, FILTER_LIMIT_MAX, &parse->filter->limit);
+}
+
+static void parse_offset(struct parse *parse)
+{
+	parse_integer(parse, 0, INT32_MAX, &parse->filter->offset);
+}
+
+static void parse_cursor(struct parse *parse)
+{
+	if (!cursor_parse(slice_of(parse->value), &parse->filter->cursor))
+		reject(parse, slice_of("be one that a Link header gave"));
+	else if (parse->filter->offset > 0)
+		reject_conflict(parse, "cursor and an offset other than 0 may not be given together");
+	parse->filter->has_cursor = true;
+}
+
+enum parameter_key {
+	PARAMETER_ORG_ID,
+	PARAMETER_PARTNER,
+	PARAMETER_BUYER_ID,
+	PARAMETER_ENTITLEMENT_ID,
+	PARAMETER_PRODUCT_ID,
+	PARAMETER_STATUS,
+	PARAMETER_SOURCE,
+	PARAMETER_META_INFO,
+	PARAMETER_START_DATE,
+	PARAMETER_END_DATE,
+	PARAMETER_LIMIT,
+	PARAMETER_OFFSET,
+	PARAMETER_CURSOR,
+	PARAMETER_COUNT
+};
+
+/* In the order in which faults are reported. */
+static const struct parameter {
+	const char *name;
+	void (*parse)(struct parse *parse); /* reads parse->value into parse->filter */
+} parameters[] = {
+    [PARAMETER_ORG_ID] = {"orgId", parse_organization_id}, /* of the path, see below */
+    [PARAMETER_PARTNER] = {"partner", parse_partner},
+    [PARAMETER_BUYER_ID] = {"buyerId", parse_buyer_id},
+    [PARAMETER_ENTITLEMENT_ID] = {"entitlementId", parse_entitlement_id},
+    [PARAMETER_PRODUCT_ID] = {"productId", parse_product_id},
+    [PARAMETER_STATUS] = {"status", parse_status},
+    [PARAMETER_SOURCE] = {"source", parse_source},
+    [PARAMETER_META_INFO] = {"metaInfo", parse_meta_info},
+    [PARAMETER_START_DATE] = {"startDate", parse_start_date},
+    [PARAMETER_END_DATE] = {"endDate", parse_end_date},
+    [PARAMETER_LIMIT] = {"limit", parse_limit},
+    [PARAMETER_OFFSET] = {"offset", parse_offset},
+    [PARAMETER_CURSOR] = {"cursor", parse_cursor},
+};
+_Static_assert(sizeof parameters / sizeof parameters[0] == PARAMETER_COUNT,
+               "each parameter has its row");
+
+/* The parameter of a query that an encoded name means, or PARAMETER_COUNT. */
+static enum parameter_key find_parameter(struct slice encoded)
+{
+	char name[32];
+	size_t len;
+
+	if (url_decode(encoded, URL_QUERY, name, sizeof name, &len) == URL_OK)
+		for (int key = PARAMETER_ORG_ID + 1; key < PARAMETER_COUNT; key++)
+			if (strcmp(name, parameters[key].name) == 0)
+				return (enum parameter_key)key;
+	return PARAMETER_COUNT;
+}
+
+bool filter_is_parameter(struct slice encoded, const char *name)
+{
+	enum parameter_key key = find_parameter(encoded);
+
+	return key < PARAMETER_COUNT && strcmp(parameters[key].name, name) == 0;
+}
+
+static void parse_parameter(struct parse *parse, enum parameter_key key, struct slice given)
+{
+	parse->name = parameters[key].name;
+	parse->given = given;
+	parse->form = key == PARAMETER_ORG_ID ? URL_PATH : URL_QUERY;
+	switch (url_decode(given, parse->form, parse->value, sizeof parse->value, &parse->value_len)) {
+	case URL_OK:
+		parameters[key].parse(parse);
+		break;
+	case URL_BAD_ESCAPE:
+		reject(parse, slice_of("not have a % without two hexadecimal digits"));
+		break;
+	case URL_CONTROL:
+		reject(parse, slice_of("not have control characters"));
+		break;
+	case URL_BAD_UTF8:
+		reject(parse, slice_of("be UTF-8"));
+		break;
+	case URL_TOO_LONG:
+		/* The parameter says in its own words what it accepts: never as much as this. */
+		memset(parse->value, 'x', VALUE_SIZE - 1);
+		parse->value[VALUE_SIZE - 1] = '\0';
+		parse->value_len = VALUE_SIZE - 1;
+		parameters[key].parse(parse);
+		break;
+	}
+}
+
+static void apply_dates(struct parse *parse)
+{
+	struct filter *filter = parse->filter;
+
+	if (!parse->has_end)
+		filter->end_day = filter->has_cursor ? filter->cursor.end_day : parse->today;
+	if (!parse->has_start) {
+		filter->start_day = filter->end_day - FILTER_DAYS_DEFAULT;
+		if (filter->start_day < UTC_FIRST_DAY)
+			filter->start_day = UTC_FIRST_DAY;
+	}
+}
+
+enum filter_status filter_parse(struct slice organization, struct slice query, int32_t today,
+                                struct filter *filter, char message[static FILTER_MESSAGE_SIZE])
+{
+	struct slice values[PARAMETER_COUNT] = {{NULL, 0}}, name, value, unknown = {NULL, 0};
+	unsigned counts[PARAMETER_COUNT] = {0};
+	struct parse parse = {.filter = filter, .today = today, .status = FILTER_OK,
+	                      .message = {.data = message, .size = FILTER_MESSAGE_SIZE}};
+
+	*filter = (struct filter){.limit = FILTER_LIMIT_MAX};
+	values[PARAMETER_ORG_ID] = organization;
+	counts[PARAMETER_ORG_ID] = 1;
+	while (url_next_pair(&query, &name, &value)) {
+		enum parameter_key key = find_parameter(name);
+		if (key < PARAMETER_COUNT) {
+			values[key] = value;
+			counts[key]++;
+		} else if (unknown.data == NULL) {
+			unknown = name;
+		}
+	}
+
+	for (int key = 0; key < PARAMETER_COUNT && parse.status == FILTER_OK; key++) {
+		if (counts[key] == 1) {
+			parse_parameter(&parse, (enum parameter_key)key, values[key]);
+		} else if (counts[key] > 1) {
+			parse.status = FILTER_REJECTED;
+			text_add_format(&parse.message, "%s must be given once, not %u times",
+			                parameters[key].name, counts[key]);
+		}
+		if (key == PARAMETER_END_DATE && parse.status == FILTER_OK && parse.has_start &&
+		    filter->start_day > (parse.has_end ? filter->end_day : today))
+			reject_conflict(&parse, "startDate must not be after endDate");
+	}
+	if (parse.status == FILTER_OK && unknown.data != NULL) {
+		parse.status = FILTER_REJECTED;
+		add_given(&parse.message, unknown, URL_QUERY);
+		TEXT_ADD(&parse.message, " is not a parameter of this request");
+	}
+	if (parse.status != FILTER_OK) {
+		text_end(&parse.message);
+		filter_close(filter);
+		return parse.status;
+	}
+	apply_dates(&parse);
+	return FILTER_OK;
+}
+
+void filter_close(struct filter *filter)
+{
+	metainfo_free(filter->meta_info);
+	filter->meta_info = NULL;
+}

@@ -1,0 +1,301 @@
+#include "serve/handler.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/record.h"
+#include "base/url.h"
+#include "serve/authorizer.h"
+#include "serve/json.h"
+#include "serve/listing.h"
+#include "serve/response.h"
+#include "store/query.h"
+#include "store/repository.h"
+
+struct handler {
+	struct repository *repository;
+	struct authorizer *authorizer;
+	struct json *json;
+	unsigned slow_ms;
+	/* Of the request at hand, for its log line. */
+	struct slice organization; /* as it stands in the path; empty: none */
+	struct listing_result result;
+	char metrics[METRICS_TEXT_SIZE];
+};
+
+struct handler *handler_open(struct repository *repository, struct authorizer *authorizer,
+                             unsigned slow_ms)
+{
+	struct handler *handler = calloc(1, sizeof *handler);
+
+	if (handler == NULL || (handler->json = json_open()) == NULL) {
+		free(handler);
+		return NULL;
+	}
+	handler->repository = repository;
+	handler->authorizer = authorizer;
+	handler->slow_ms = slow_ms;
+	return handler;
+}
+
+void handler_close(struct handler *handler)
+{
+	if (handler == NULL)
+		return;
+	json_close(handler->json);
+	free(handler);
+}
+
+static bool is_request_id_character(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '.' || c == '_' || c == '-';
+}
+
+static bool is_request_id(const char *text)
+{
+	size_t len = 0;
+
+	while (is_request_id_character(text[len]))
+		len++;
+	return len > 0 && len < HTTP_REQUEST_ID_SIZE && text[len] == '\0';
+}
+
+/* The client's own id if it is a good one, else a fresh one. */
+static void set_request_id(struct http_response *response, const char *given)
+{
+	unsigned char random[16] = {0};
+	struct text id = TEXT_IN(response->request_id);
+
+	if (is_request_id(given)) {
+		text_add(&id, slice_of(given));
+	} else {
+		if (getrandom(random, sizeof random, GRND_NONBLOCK) < 0)
+			log_message(LOG_LEVEL_WARNING, "no random request id");
+		for (size_t i = 0; i < sizeof random; i++)
+			text_add_hex(&id, random[i], 2);
+	}
+	text_end(&id);
+	log_set_request(response->request_id);
+}
+
+enum route {
+	ROUTE_USAGE_RECORD_GROUPS,
+	ROUTE_UNKNOWN,
+	ROUTE_REFUSED, /* a segment that is empty, "." or ".." */
+};
+
+/* Splits before it decodes: "a%2Fb" is one segment, "%6Frg" means "org". */
+static enum route find_route(struct slice path, struct slice *organization)
+{
+	static const char *const segments[] = {"org", NULL, "usageRecordGroup"};
+	enum { SEGMENT_COUNT = sizeof segments / sizeof segments[0] };
+	enum route route = ROUTE_USAGE_RECORD_GROUPS;
+	struct slice segment;
+	char text[32];
+	size_t count = 0, len;
+
+	while (url_next_segment(&path, &segment)) {
+		bool is_text = url_decode(segment, URL_PATH, text, sizeof text, &len) == URL_OK;
+		if (segment.len == 0 ||
+		    (is_text && (strcmp(text, ".") == 0 || strcmp(text, "..") == 0)))
+			return ROUTE_REFUSED;
+		if (count >= SEGMENT_COUNT)
+			route = ROUTE_UNKNOWN;
+		else if (segments[count] == NULL)
+			*organization = segment;
+		else if (!is_text || strcmp(text, segments[count]) != 0)
+			route = ROUTE_UNKNOWN;
+		count++;
+	}
+	if (path.len > 0)
+		return ROUTE_REFUSED; /* does not start with a slash */
+	return count == SEGMENT_COUNT ? route : ROUTE_UNKNOWN;
+}
+
+/* Splits a request target; a target without a query may come with it beside. */
+static void split_target(const struct http_request *request, struct slice *path,
+                         struct slice *query)
+{
+	const char *mark = strchr(request->target, '?');
+
+	*path = slice_of(request->target);
+	if (mark != NULL) {
+		path->len = (size_t)(mark - request->target);
+		*query = slice_of(mark + 1);
+	} else {
+		*query = slice_of(request->query);
+	}
+}
+
+static void respond_call(struct handler *handler, const struct http_request *request,
+                         struct http_response *response)
+{
+	struct slice path, query;
+
+	split_target(request, &path, &query);
+	switch (find_route(path, &handler->organization)) {
+	case ROUTE_REFUSED:
+		response_end_message(response, handler->json, 400,
+		                     "the path must not have an empty, \".\" or \"..\" segment");
+		return;
+	case ROUTE_UNKNOWN:
+		response_end_message(response, handler->json, 404, "there is nothing at this path");
+		return;
+	case ROUTE_USAGE_RECORD_GROUPS:
+		break;
+	}
+	if (!response->is_head && strcmp(request->method, "GET") != 0) {
+		TEXT_ADD(&response->headers, "Allow: GET, HEAD\r\n");
+		response_end_message(response, handler->json, 405, "only GET and HEAD are allowed here");
+		return;
+	}
+	listing_respond(handler->repository, handler->json, path, handler->organization, query, response,
+	                &handler->result);
+}
+
+/*
+ * A key opens what is under its own organization; whether there is something is said by
+ * the call itself.  It reads the same raw path in the same way, so no spelling can mean
+ * one organization here and another one there.
+ */
+static void respond_authorizer(struct handler *handler, const struct http_request *request,
+                               struct http_response *response)
+{
+	struct slice path, query;
+	char organization[RECORD_ID_LEN_MAX + 1];
+	size_t len = 0;
+
+	split_target(request, &path, &query);
+	if (find_route(path, &handler->organization) == ROUTE_REFUSED ||
+	    url_decode(handler->organization, URL_PATH, organization, sizeof organization, &len) != URL_OK)
+		len = 0; /* nobody's */
+	switch (authorizer_check(handler->authorizer, slice_of(request->authorization),
+	                         (struct slice){organization, len})) {
+	case AUTHORIZER_ALLOWED:
+		response_end_message(response, handler->json, 200, "allowed");
+		return;
+	case AUTHORIZER_NO_KEY:
+		TEXT_ADD(&response->headers, "WWW-Authenticate: Key realm=\"usage-record-api\"\r\n");
+		response_end_message(response, handler->json, 401,
+		                     "a valid API key is needed: Authorization: Key <secret>");
+		return;
+	case AUTHORIZER_FORBIDDEN:
+		response_end_message(response, handler->json, 403,
+		                     "the API key does not belong to this organization");
+		return;
+	case AUTHORIZER_FAILED:
+		response_end_failed(response, handler->json);
+		return;
+	}
+}
+
+static void respond_local(struct handler *handler, const struct http_request *request,
+                          struct http_response *response)
+{
+	struct text metrics = TEXT_IN(handler->metrics);
+
+	if (strcmp(request->target, "/healthz") == 0) {
+		response_end_message(response, handler->json, 200, "alive");
+	} else if (strcmp(request->target, "/readyz") == 0) {
+		bool is_ready = repository_check(handler->repository) == REPOSITORY_OK;
+		response_end_message(response, handler->json, is_ready ? 200 : 503,
+		                     is_ready ? "the database answers" : "the database does not answer");
+	} else if (strcmp(request->target, "/metrics") == 0) {
+		metrics_write(&metrics);
+		response_end_as(response, 200, "text/plain; version=0.0.4; charset=utf-8",
+		                text_slice(&metrics));
+	} else {
+		response_end_message(response, handler->json, 404, "there is nothing at this path");
+	}
+}
+
+void handler_respond(void *context, const struct http_request *request,
+                     struct http_response *response)
+{
+	struct handler *handler = context;
+
+	metrics_begin_request();
+	handler->organization = (struct slice){"", 0};
+	handler->result.is_found = false;
+	response->db_ms = response->json_ms = 0;
+	response->is_head = strcmp(request->method, "HEAD") == 0;
+	response->headers = TEXT_IN(response->headers_data);
+	set_request_id(response, request->request_id);
+
+	switch (request->role) {
+	case HTTP_CALL:
+		respond_call(handler, request, response);
+		break;
+	case HTTP_AUTHORIZER:
+		respond_authorizer(handler, request, response);
+		break;
+	case HTTP_LOCAL:
+		respond_local(handler, request, response);
+		break;
+	case HTTP_ROLE_COUNT:
+		log_message(LOG_LEVEL_ERROR, "the web server asks with an unknown USAGE_RECORD_API_ROLE");
+		response_end_failed(response, handler->json);
+		break;
+	}
+}
+
+static void count_request(const struct handler *handler, const struct http_request *request,
+                          const struct http_response *response, bool is_sent, bool is_slow,
+                          double total_ms)
+{
+	metrics_count(METRICS_BYTES, response->body.len);
+	if (handler->result.is_found) {
+		metrics_count(METRICS_RECORDS, handler->result.found.row_count);
+		metrics_count(METRICS_RETRIES, handler->result.found.retry_count);
+	}
+	if (is_slow)
+		metrics_count(METRICS_SLOW_REQUESTS, 1);
+	if (!is_sent)
+		metrics_count(METRICS_LOST_ANSWERS, 1);
+	metrics_end_request(request->role, response->status, total_ms);
+}
+
+/* What only says yes, to nginx or to a monitor, is worth no line of its own. */
+static enum log_level level_of(const struct http_request *request,
+                               const struct http_response *response, bool is_slow)
+{
+	if (is_slow)
+		return LOG_LEVEL_WARNING;
+	return request->role != HTTP_CALL && response->status == 200 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
+}
+
+void handler_finish(void *context, const struct http_request *request,
+                    const struct http_response *response, bool is_sent, double total_ms)
+{
+	struct handler *handler = context;
+	bool is_slow = total_ms >= handler->slow_ms;
+	char shape[QUERY_NAME_SIZE];
+
+	count_request(handler, request, response, is_sent, is_slow, total_ms);
+	log_begin(level_of(request, response, is_slow), is_slow ? "slow request" : "request");
+	if (request->role != HTTP_CALL && request->role < HTTP_ROLE_COUNT)
+		log_text("role", slice_of(http_role_names[request->role]));
+	log_text("method", slice_of(request->method));
+	log_text("target", slice_of(request->target));
+	log_text("organization", handler->organization);
+	log_integer("status", (uint64_t)response->status);
+	log_integer("bytes", response->body.len);
+	if (handler->result.is_found) {
+		query_write_name(handler->result.found.shape, shape);
+		log_text("shape", slice_of(shape));
+		log_integer("rows", handler->result.found.row_count);
+		log_integer("retries", handler->result.found.retry_count);
+	}
+	if (!is_sent)
+		log_text("fault", slice_of("the peer left before the end of the answer"));
+	log_duration("db_ms", response->db_ms);
+	log_duration("json_ms", response->json_ms);
+	log_duration("total_ms", total_ms);
+	log_end();
+	log_set_request("");
+	json_trim(handler->json);
+	repository_tend(handler->repository);
+}

@@ -1,0 +1,32 @@
+/*
+ * handler - what a request means: roles, routes, request ids, and the line in the log.
+ *
+ * Owns the paths.  Knows neither FastCGI nor SQL.
+ */
+#ifndef HANDLER_H
+#define HANDLER_H
+
+#include "base/http.h"
+
+struct authorizer;
+struct handler;
+struct repository;
+
+/* slow_ms: requests that take longer are logged as warnings.  repository and authorizer
+ * are borrowed until handler_close.  NULL when memory ran out. */
+struct handler *handler_open(struct repository *repository, struct authorizer *authorizer,
+                             unsigned slow_ms);
+void handler_close(struct handler *handler); /* NULL is fine */
+
+/*
+ * Answers a request: fills *response, whose body is valid until the next call.
+ * context is a struct handler; see struct server_handler.
+ */
+void handler_respond(void *context, const struct http_request *request,
+                     struct http_response *response);
+
+/* Counts the request and writes its line to the log. */
+void handler_finish(void *context, const struct http_request *request,
+                    const struct http_response *response, bool is_sent, double total_ms);
+
+#endif

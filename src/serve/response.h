@@ -1,0 +1,26 @@
+/*
+ * response - ends an answer: its status line, its body and the headers that every
+ * answer has.
+ */
+#ifndef RESPONSE_H
+#define RESPONSE_H
+
+#include "base/http.h"
+
+struct json;
+
+/* Sets status and body, application/json, behind the headers that were added before. */
+void response_end(struct http_response *response, int status, struct slice body);
+
+/* The same with a body of another type. */
+void response_end_as(struct http_response *response, int status, const char *content_type,
+                     struct slice body);
+
+/* The same with a body that is a message as one JSON string, written by json. */
+void response_end_message(struct http_response *response, struct json *json, int status,
+                          const char *message);
+
+/* A 500 that tells the id under which the log knows more, and nothing else. */
+void response_end_failed(struct http_response *response, struct json *json);
+
+#endif

@@ -1,0 +1,349 @@
+#include "serve/server.h"
+
+#include <errno.h>
+#include <fastcgi.h>
+#include <fcgiapp.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "serve/fcgi_guard.h"
+
+enum {
+	LISTEN_FD = FCGI_LISTENSOCK_FILENO,
+	/* How often a peer is looked at that stopped in the middle of a request. */
+	RECEIVE_POLL_MS = 2,
+	/* How long a peer may still take to send a request once a signal has come. */
+	LEAVE_TIMEOUT_MS = 100,
+	/* What libfcgi reads at once; the end of a longer request may stay in the socket. */
+	LIBFCGI_READ_SIZE = 8192,
+	/* Content of one record: the largest multiple of eight. */
+	RECORD_LEN_MAX = 65528,
+	RECORDS_PER_WRITE = 64,
+	/* A thousand answers of less do not keep a full backlog waiting for long. */
+	SLOW_ANSWER_MS = 10,
+	/* What any socket takes at once without a larger buffer. */
+	SMALL_RESPONSE_LEN = 64 * 1024,
+};
+
+static int signal_fd = -1;
+static int idle_fd = -1; /* readable when there is a connection or a signal */
+static bool is_local;   /* the socket is a unix socket */
+static bool is_stopped; /* a signal came */
+static bool was_slow;   /* the last answer took SLOW_ANSWER_MS or more */
+
+static bool fail(const char *what)
+{
+	log_message(LOG_LEVEL_ERROR, "%s: %s", what, strerror(errno));
+	return false;
+}
+
+bool server_open(void)
+{
+	sigset_t signals;
+	int is_listening = 0;
+	struct sockaddr_storage address;
+	socklen_t len = sizeof is_listening, address_len = sizeof address;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGUSR1);
+	if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0 ||
+	    (signal_fd = signalfd(-1, &signals, SFD_CLOEXEC)) < 0)
+		return fail("signalfd");
+	if (getsockopt(LISTEN_FD, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &len) != 0 || !is_listening) {
+		log_message(LOG_LEVEL_ERROR, "standard input is not a listening socket: start under "
+		                             "spawn-fcgi or systemd, see usage-record-api(8)");
+		return false;
+	}
+	if (getsockname(LISTEN_FD, (struct sockaddr *)&address, &address_len) != 0)
+		return fail("getsockname");
+	is_local = address.ss_family == AF_UNIX;
+	/* Of all workers that wait, one is woken for a connection, not the whole pool. */
+	struct epoll_event connection = {.events = EPOLLIN | EPOLLEXCLUSIVE};
+	struct epoll_event signal = {.events = EPOLLIN};
+	if ((idle_fd = epoll_create1(EPOLL_CLOEXEC)) < 0 ||
+	    epoll_ctl(idle_fd, EPOLL_CTL_ADD, LISTEN_FD, &connection) != 0 ||
+	    epoll_ctl(idle_fd, EPOLL_CTL_ADD, signal_fd, &signal) != 0)
+		return fail("epoll");
+	/*
+	 * Another worker may take the connection first; accept must not wait for the next one
+	 * then, deaf to signals.  O_NONBLOCK would do, but it belongs to the socket that all
+	 * share, and systemd clears it whenever it starts an instance; the time limit stays.
+	 */
+	fcntl(LISTEN_FD, F_SETFL, O_NONBLOCK);
+	if (setsockopt(LISTEN_FD, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){.tv_usec = 1000},
+	               sizeof(struct timeval)) != 0)
+		return fail("SO_RCVTIMEO");
+	if (FCGX_Init() != 0)
+		return fail("FCGX_Init");
+	return true;
+}
+
+/* Waits for events of fd (-1: none), at most timeout_ms (-1: for ever), and for a signal
+ * that asks to stop, which is remembered.  Whether the events came. */
+static bool wait_for(int fd, short events, int timeout_ms)
+{
+	/* One signal is enough; it stays readable. */
+	struct pollfd fds[] = {{.fd = is_stopped ? -1 : signal_fd, .events = POLLIN},
+	                       {.fd = fd, .events = events}};
+
+	while (poll(fds, 2, timeout_ms) < 0 && errno == EINTR)
+		;
+	is_stopped |= fds[0].revents != 0;
+	return fds[1].revents != 0;
+}
+
+/*
+ * Waits until the peer has sent a request, without taking it from the socket.  False
+ * when the peer left, sent what no web server sends or too slowly.  A signal shortens the
+ * wait, but does not end it: a web server that has just connected sends at once, and would
+ * be refused twice when a whole pool is told to leave.  *is_all says whether libfcgi will
+ * have read all that the peer sends.
+ */
+static bool receive(int fd, bool *is_all)
+{
+	static unsigned char bytes[FCGI_GUARD_REQUEST_MAX];
+	double deadline_ms = 0;
+	bool is_all_sent = false; /* the peer has closed its side */
+	bool is_leaving = false;
+
+	for (;;) {
+		ssize_t count = recv(fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
+		enum fcgi_guard_status status = FCGI_GUARD_INCOMPLETE;
+
+		if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR))
+			return false;
+		if (count > 0)
+			status = fcgi_guard_check(bytes, (size_t)count);
+		if (status == FCGI_GUARD_MALFORMED)
+			log_message(LOG_LEVEL_WARNING, "malformed FastCGI request of %zd bytes", count);
+		if (status != FCGI_GUARD_INCOMPLETE) {
+			*is_all = status == FCGI_GUARD_COMPLETE && count <= LIBFCGI_READ_SIZE;
+			return status != FCGI_GUARD_MALFORMED;
+		}
+
+		double now_ms = clock_ms();
+		if (deadline_ms == 0)
+			deadline_ms = now_ms + SERVER_RECEIVE_TIMEOUT_MS;
+		if (is_stopped && !is_leaving) {
+			is_leaving = true;
+			if (deadline_ms > now_ms + LEAVE_TIMEOUT_MS)
+				deadline_ms = now_ms + LEAVE_TIMEOUT_MS;
+		}
+		if (is_all_sent)
+			return false;
+		if (now_ms >= deadline_ms) {
+			if (!is_leaving)
+				log_message(LOG_LEVEL_WARNING, "no whole FastCGI request within %d ms",
+				            SERVER_RECEIVE_TIMEOUT_MS);
+			return false;
+		}
+		/* A socket with half a request counts as readable: look again a bit later. */
+		if (count > 0)
+			is_all_sent = wait_for(fd, POLLRDHUP, RECEIVE_POLL_MS);
+		else
+			wait_for(fd, POLLIN, (int)(deadline_ms - now_ms) + 1);
+	}
+}
+
+/* The web server closes a connection whose client left, or that waited in the backlog
+ * for too long: the database is not asked for an answer that nobody will read.  Only
+ * behind an answer that took its time can somebody have waited for long. */
+static bool is_peer_gone(int fd)
+{
+	return was_slow && wait_for(fd, POLLRDHUP, 0);
+}
+
+/* Sends all parts; false when the peer left or stopped reading. */
+static bool send_parts(int fd, struct iovec *parts, size_t count)
+{
+	while (count > 0) {
+		struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
+		ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (sent < 0 && errno == EAGAIN) {
+			struct pollfd peer = {.fd = fd, .events = POLLOUT};
+			if (poll(&peer, 1, SERVER_SEND_TIMEOUT_MS) == 0)
+				return false;
+			continue;
+		}
+		if (sent < 0 && errno != EINTR)
+			return false;
+		size_t left = sent < 0 ? 0 : (size_t)sent;
+		while (count > 0 && left >= parts->iov_len) {
+			left -= parts->iov_len;
+			parts++;
+			count--;
+		}
+		if (count > 0) {
+			parts->iov_base = (char *)parts->iov_base + left;
+			parts->iov_len -= left;
+		}
+	}
+	return true;
+}
+
+static FCGI_Header record_header(unsigned type, unsigned request_id, size_t content_len)
+{
+	return (FCGI_Header){.version = FCGI_VERSION_1,
+	                     .type = (unsigned char)type,
+	                     .requestIdB1 = (unsigned char)(request_id >> 8),
+	                     .requestIdB0 = (unsigned char)request_id,
+	                     .contentLengthB1 = (unsigned char)(content_len >> 8),
+	                     .contentLengthB0 = (unsigned char)content_len};
+}
+
+/*
+ * Sends the answer as FastCGI records, all in one system call, from where it lies.
+ * libfcgi's streams would copy it and send 64 KB at most at a time; and a worker that
+ * is killed between two calls leaves half an answer behind a "200" that the web server
+ * has already passed on.  With a send buffer for all of it there is no such moment
+ * (up to net.core.wmem_max).
+ */
+static bool send_response(int fd, unsigned request_id, struct slice head, struct slice body)
+{
+	FCGI_Header headers[RECORDS_PER_WRITE];
+	struct iovec parts[2 * RECORDS_PER_WRITE + 2];
+	FCGI_Header end_of_stdout = record_header(FCGI_STDOUT, request_id, 0);
+	FCGI_EndRequestRecord end = {
+	    .header = record_header(FCGI_END_REQUEST, request_id, sizeof(FCGI_EndRequestBody)),
+	    .body = {.protocolStatus = FCGI_REQUEST_COMPLETE}};
+	size_t total = head.len + body.len;
+
+	if (total > SMALL_RESPONSE_LEN) {
+		/* The system doubles the value, which pays for its own bookkeeping. */
+		int size = total < INT32_MAX ? (int)total : INT32_MAX;
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+	}
+	struct slice rest = head;
+	bool is_head = true, is_end = false;
+	while (!is_end) {
+		size_t count = 0, records = 0;
+		while (records < RECORDS_PER_WRITE && (is_head || rest.len > 0)) {
+			size_t len = rest.len < RECORD_LEN_MAX ? rest.len : RECORD_LEN_MAX;
+			headers[records] = record_header(FCGI_STDOUT, request_id, len);
+			parts[count++] = (struct iovec){&headers[records++], sizeof headers[0]};
+			parts[count++] = (struct iovec){(char *)rest.data, len};
+			rest.data += len;
+			rest.len -= len;
+			if (is_head && rest.len == 0) {
+				rest = body;
+				is_head = false;
+			}
+		}
+		is_end = rest.len == 0;
+		if (is_end) {
+			parts[count++] = (struct iovec){&end_of_stdout, sizeof end_of_stdout};
+			parts[count++] = (struct iovec){&end, sizeof end};
+		}
+		if (!send_parts(fd, parts, count))
+			return false;
+	}
+	return true;
+}
+
+static const char *parameter(const FCGX_Request *request, const char *name)
+{
+	const char *value = FCGX_GetParam(name, request->envp);
+
+	return value != NULL ? value : "";
+}
+
+/* A name that is misspelt must not turn the question of an authorizer into a call, whose
+ * 200 would mean yes. */
+static enum http_role find_role(const FCGX_Request *request)
+{
+	const char *name = parameter(request, "USAGE_RECORD_API_ROLE");
+	enum http_role role = HTTP_CALL;
+
+	if (request->role == FCGI_AUTHORIZER)
+		return HTTP_AUTHORIZER; /* FastCGI 1.0, section 6.3 */
+	if (name[0] != '\0')
+		while (role < HTTP_ROLE_COUNT && strcmp(name, http_role_names[role]) != 0)
+			role++;
+	return role;
+}
+
+static void answer(const FCGX_Request *request, int fd, const struct server_handler *handler)
+{
+	static struct http_response response;
+	double start_ms = clock_ms();
+	struct http_request http_request = {.method = parameter(request, "REQUEST_METHOD"),
+	                                    .target = parameter(request, "REQUEST_URI"),
+	                                    .query = parameter(request, "QUERY_STRING"),
+	                                    .request_id = parameter(request, "HTTP_X_REQUEST_ID"),
+	                                    .authorization = parameter(request, "HTTP_AUTHORIZATION"),
+	                                    .role = find_role(request)};
+
+	handler->respond(handler->context, &http_request, &response);
+	struct slice body = response.is_head ? (struct slice){NULL, 0} : response.body;
+	bool is_sent = send_response(fd, (unsigned)request->requestId, text_slice(&response.headers), body);
+	double total_ms = clock_ms() - start_ms;
+	was_slow = total_ms >= SLOW_ANSWER_MS;
+	handler->finish(handler->context, &http_request, &response, is_sent, total_ms);
+}
+
+/* Serves one connection, which carries one request, and closes it. */
+static void serve(int fd, const struct server_handler *handler)
+{
+	FCGX_Request request;
+	bool is_all;
+
+	if (!receive(fd, &is_all) || is_peer_gone(fd)) {
+		close(fd);
+		return;
+	}
+	/*
+	 * FCGX_Accept_r goes on with a connection that the request already has.  It gets one
+	 * here because it has to be looked at first; without a socket to listen on it comes
+	 * back, instead of waiting for another, should it dislike what the guard let pass.
+	 */
+	FCGX_InitRequest(&request, -1, 0);
+	request.ipcFd = fd;
+	request.keepConnection = 1; /* or it would be closed as that of a request before */
+	if (FCGX_Accept_r(&request) != 0) {
+		log_message(LOG_LEVEL_WARNING, "libfcgi refused a request");
+		return;
+	}
+	answer(&request, fd, handler);
+	/* libfcgi closes gently: it waits, for two seconds at most, until the peer has closed,
+	 * because the peer could lose the answer if bytes of its own were left unread.  On a
+	 * unix socket without such bytes the answer stays readable after a plain close. */
+	if (is_local && is_all)
+		FCGX_Detach(&request);
+	FCGX_Free(&request, 1);
+}
+
+/* Waits for a connection or a signal. */
+static void wait_idle(void)
+{
+	struct epoll_event event;
+
+	log_flush();
+	epoll_wait(idle_fd, &event, 1, -1);
+	wait_for(-1, 0, 0);
+}
+
+bool server_run(const struct server_handler *handler)
+{
+	while (!is_stopped) {
+		/* Under load the next connection waits already: no need to ask first. */
+		int fd = accept4(LISTEN_FD, NULL, NULL, SOCK_CLOEXEC);
+		if (fd >= 0)
+			serve(fd, handler);
+		else if (errno == EAGAIN)
+			wait_idle();
+		else if (errno != EINTR && errno != ECONNABORTED && errno != EPROTO)
+			return fail("accept");
+	}
+	return true;
+}

@@ -1,0 +1,61 @@
+/*
+ * repository - finds usage record groups.
+ *
+ * Owns the way from a filter to records: which statements are run, how rows become
+ * struct record, when a place deep in a list is looked up first.  Knows neither HTTP
+ * nor JSON text; the connection and its faults are database's.
+ */
+#ifndef REPOSITORY_H
+#define REPOSITORY_H
+
+#include "base/record.h"
+#include "request/filter.h"
+#include "store/query.h"
+
+enum repository_status {
+	REPOSITORY_OK,
+	REPOSITORY_UNAVAILABLE, /* no database could be reached, or it was lost twice */
+	REPOSITORY_TIMEOUT,     /* the database took longer than it may */
+	REPOSITORY_FAILED,      /* the database refused a statement or memory ran out */
+};
+
+/* Where the records go, one call each, in the list's order. */
+struct repository_sink {
+	void *context;
+	void (*begin)(void *context); /* before the first; again when all starts anew */
+	bool (*add)(void *context, const struct record *record); /* false: memory ran out */
+};
+
+/* What a find did; after a failure, as far as it came. */
+struct repository_result {
+	uint32_t row_count;          /* records given to the sink */
+	bool has_more;               /* there are records behind the last one */
+	struct record_position last; /* of the last record given, if has_more */
+	unsigned retry_count;        /* 1 when all was started anew */
+	uint32_t shape;              /* of the last statement, see query.h */
+};
+
+struct database;
+struct repository;
+
+/* database is borrowed until repository_close; limit_ms is how long a page may take
+ * that needs more than one statement.  NULL when memory ran out. */
+struct repository *repository_open(struct database *database, unsigned limit_ms);
+void repository_close(struct repository *repository); /* NULL is fine */
+
+/*
+ * Gives the records of filter's page to sink.  When the connection is lost, one more
+ * try is made and the sink starts anew.  At any other status than REPOSITORY_OK what
+ * the sink got is incomplete and must not be shown.
+ */
+enum repository_status repository_find(struct repository *repository, const struct filter *filter,
+                                       const struct repository_sink *sink,
+                                       struct repository_result *result);
+
+/* To be called between two requests, see database_tend. */
+void repository_tend(struct repository *repository);
+
+/* Whether the database answers now. */
+enum repository_status repository_check(struct repository *repository);
+
+#endif

@@ -1,0 +1,157 @@
+#include "test.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/metrics.h"
+
+static char path[] = "/tmp/test-metrics-XXXXXX";
+
+static const char *written(void)
+{
+	static char data[METRICS_TEXT_SIZE];
+	struct text text = TEXT_IN(data);
+
+	metrics_write(&text);
+	assert_false(text.is_cut);
+	text_end(&text);
+	return data;
+}
+
+static void assert_line(const char *line)
+{
+	char expected[256];
+
+	snprintf(expected, sizeof expected, "\nusage_record_api_%s\n", line);
+	if (strstr(written(), expected) == NULL)
+		fail_msg("there is no line %s in\n%s", expected + 1, written());
+}
+
+/* Runs work in a process of its own that joins the pool; its pid, once it is at it. */
+static pid_t start_worker(void (*work)(void))
+{
+	int ready[2];
+	char byte;
+
+	assert_int_equal(pipe(ready), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		metrics_open(path);
+		work();
+		if (write(ready[1], "", 1) != 1)
+			_exit(1);
+		pause();
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
+	return pid;
+}
+
+static void kill_worker(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static void serve_some(void)
+{
+	for (int i = 0; i < 10; i++) {
+		metrics_begin_request();
+		metrics_count(METRICS_RECORDS, 100);
+		metrics_end_request(HTTP_CALL, i < 7 ? 200 : 500, i);
+	}
+}
+
+static void be_busy(void)
+{
+	metrics_begin_request();
+}
+
+static void test_metrics_of_one_worker(void **state)
+{
+	(void)state;
+	metrics_begin_request();
+	metrics_end_request(HTTP_CALL, 200, 1.5);
+	metrics_begin_request();
+	metrics_end_request(HTTP_CALL, 418, 20000); /* not counted apart */
+	metrics_begin_request();
+	metrics_end_request(HTTP_AUTHORIZER, 401, 7);
+	metrics_count(METRICS_RETRIES, 2);
+	assert_line("requests_total{role=\"call\",status=\"200\"} 1");
+	assert_line("requests_total{role=\"call\",status=\"500\"} 1");
+	assert_line("requests_total{role=\"authorizer\",status=\"401\"} 1");
+	assert_line("request_duration_seconds_bucket{le=\"0.001\"} 0");
+	assert_line("request_duration_seconds_bucket{le=\"0.0025\"} 1");
+	assert_line("request_duration_seconds_bucket{le=\"10\"} 1");
+	assert_line("request_duration_seconds_bucket{le=\"+Inf\"} 2");
+	assert_line("request_duration_seconds_sum 20.001500");
+	assert_line("request_duration_seconds_count 2");
+	assert_line("database_retries_total 2");
+	assert_line("workers 1");
+	assert_line("requests_in_flight 1");
+}
+
+static void test_metrics_of_a_pool_outlive_its_workers(void **state)
+{
+	pid_t pids[3];
+
+	(void)state;
+	assert_true(metrics_open(path));
+	assert_line("requests_total{role=\"call\",status=\"200\"} 0");
+	for (int i = 0; i < 3; i++)
+		pids[i] = start_worker(serve_some);
+	assert_line("requests_total{role=\"call\",status=\"200\"} 21");
+	assert_line("requests_total{role=\"call\",status=\"500\"} 9");
+	assert_line("records_total 3000");
+	assert_line("workers 4");
+	assert_line("requests_in_flight 1");
+
+	pid_t busy = start_worker(be_busy), other = start_worker(be_busy);
+	assert_line("workers 6");
+	assert_line("requests_in_flight 3");
+	kill_worker(busy); /* in the middle of its request */
+	assert_line("workers 5");
+	assert_line("requests_in_flight 2");
+	pid_t successor = start_worker(serve_some); /* takes its place, idle */
+	assert_line("requests_in_flight 2");
+	kill_worker(other);
+	kill_worker(successor);
+	for (int i = 0; i < 3; i++)
+		kill_worker(pids[i]);
+	assert_line("workers 1");
+	assert_line("requests_in_flight 1");
+	assert_line("requests_total{role=\"call\",status=\"200\"} 28");
+}
+
+static void test_metrics_of_a_file_that_cannot_be(void **state)
+{
+	(void)state;
+	log_open(LOG_LEVEL_ERROR, LOG_TARGET_STDERR);
+	assert_false(metrics_open("/no/such/folder/metrics"));
+	assert_true(strlen(written()) > 0);
+}
+
+static int tear_down(void **state)
+{
+	char command[128];
+
+	(void)state;
+	snprintf(command, sizeof command, "rm -f %s*", path);
+	return system(command);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_metrics_of_one_worker),
+	    cmocka_unit_test(test_metrics_of_a_pool_outlive_its_workers),
+	    cmocka_unit_test(test_metrics_of_a_file_that_cannot_be),
+	};
+	close(mkstemp(path));
+	return cmocka_run_group_tests(tests, NULL, tear_down);
+}

@@ -1,0 +1,480 @@
+/* The handler before a repository that is made up: linked in place of the real one. */
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "serve/authorizer.h"
+#include "serve/handler.h"
+#include "store/repository.h"
+
+/* What the next repository_find does, and what it was asked. */
+static struct {
+	enum repository_status status;
+	uint32_t record_count; /* there are so many, whatever is asked for */
+	unsigned begin_count;  /* how often it starts anew */
+	bool was_asked;
+	struct filter filter; /* without what it owns */
+} database;
+
+/* What the next authorizer_check answers, and what it was asked. */
+static struct {
+	enum authorizer_status status;
+	char authorization[64], organization[512];
+} keys;
+
+static struct handler *handler;
+static struct http_response response;
+
+enum authorizer_status authorizer_check(struct authorizer *authorizer, struct slice authorization,
+                                        struct slice organization)
+{
+	(void)authorizer;
+	snprintf(keys.authorization, sizeof keys.authorization, "%.*s", (int)authorization.len,
+	         authorization.data);
+	snprintf(keys.organization, sizeof keys.organization, "%.*s", (int)organization.len,
+	         organization.data);
+	return keys.status;
+}
+
+void repository_tend(struct repository *repository)
+{
+	(void)repository;
+}
+
+enum repository_status repository_check(struct repository *repository)
+{
+	(void)repository;
+	return database.status;
+}
+
+enum repository_status repository_find(struct repository *repository, const struct filter *filter,
+                                       const struct repository_sink *sink,
+                                       struct repository_result *result)
+{
+	struct record record = {.id = slice_of("r"), .partner = slice_of("AWS"),
+	                        .status = slice_of("REPORTED"),
+	                        .creation_time = {2024, 8, 12, 1, 2, 15, 910},
+	                        .last_update_time = {2024, 8, 12, 1, 2, 15, 910}};
+
+	(void)repository;
+	database.was_asked = true;
+	database.filter = *filter;
+	for (unsigned attempt = 0; attempt <= database.begin_count; attempt++) {
+		*result = (struct repository_result){.retry_count = attempt};
+		sink->begin(sink->context);
+		while (result->row_count < filter->limit && result->row_count < database.record_count) {
+			record.serial_id = ++result->row_count;
+			assert_true(sink->add(sink->context, &record));
+		}
+	}
+	result->has_more = result->row_count < database.record_count;
+	result->last = (struct record_position){1723424535910, result->row_count};
+	return database.status;
+}
+
+static const char *ask_for(enum http_role role, const char *method, const char *target,
+                           const char *query)
+{
+	struct http_request request = {.method = method, .target = target, .query = query,
+	                               .request_id = "test-1", .authorization = "Key s3cret",
+	                               .role = role};
+	static char text[HTTP_HEADERS_SIZE];
+
+	database.was_asked = false;
+	handler_respond(handler, &request, &response);
+	handler_finish(handler, &request, &response, true, 0.1);
+	snprintf(text, sizeof text, "%.*s", (int)response.headers.len, response.headers.data);
+	return text;
+}
+
+static const char *ask_as(const char *method, const char *target, const char *query)
+{
+	return ask_for(HTTP_CALL, method, target, query);
+}
+
+static const char *ask(const char *target)
+{
+	return ask_as("GET", target, "");
+}
+
+static const char *body(void)
+{
+	static char text[8192];
+
+	snprintf(text, sizeof text, "%.*s", (int)response.body.len, response.body.data);
+	return text;
+}
+
+static void test_handler_routes(void **state)
+{
+	static const struct {
+		const char *target;
+		int status;
+	} rows[] = {
+	    {"/org/acme/usageRecordGroup", 200},
+	    {"/org/acme/usageRecordGroup?", 200},
+	    {"/org/acme/usageRecordGroup?limit=1", 200},
+	    {"/org/a%2Fb/usageRecordGroup", 200},
+	    {"/org/a+b/usageRecordGroup", 200},
+	    {"/org/a;b/usageRecordGroup", 200},
+	    {"/%6Frg/acme/usageRecord%47roup", 200},
+	    {"/org/%20/usageRecordGroup", 200},
+	    {"/org/.../usageRecordGroup", 200},
+	    {"/org//usageRecordGroup", 400},
+	    {"//org/acme/usageRecordGroup", 400},
+	    {"/org/acme//usageRecordGroup", 400},
+	    {"/org/acme/usageRecordGroup/", 400},
+	    {"/org/./usageRecordGroup", 400},
+	    {"/org/../usageRecordGroup", 400},
+	    {"/org/%2e%2E/usageRecordGroup", 400},
+	    {"/org/a/../b/usageRecordGroup", 400},
+	    {"/", 400},
+	    {"", 404},
+	    {"*", 400},
+	    {"org/acme/usageRecordGroup", 400},
+	    {"http://host/org/acme/usageRecordGroup", 400},
+	    {"/org/%00/usageRecordGroup", 400},
+	    {"/org/%zz/usageRecordGroup", 400},
+	    {"/org/acme/usageRecordGroup?x=1", 400},
+	    {"/org", 404},
+	    {"/org/acme", 404},
+	    {"/org/acme/usageRecordGroups", 404},
+	    {"/org/acme/usagerecordgroup", 404},
+	    {"/Org/acme/usageRecordGroup", 404},
+	    {"/org/acme/usageRecordGroup/1", 404},
+	    {"/org/acme%2FusageRecordGroup", 404},
+	    {"/organization/acme/usageRecordGroup", 404},
+	    {"/org/acme/%zz", 404},
+	};
+
+	(void)state;
+	database.status = REPOSITORY_OK;
+	database.record_count = 1;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		ask(rows[i].target);
+		if (response.status != rows[i].status)
+			fail_msg("%s: %d, not %d", rows[i].target, response.status, rows[i].status);
+		assert_row(rows[i].target, database.was_asked == (rows[i].status == 200));
+		assert_row(rows[i].target, (body()[0] == '{') == (rows[i].status == 200));
+	}
+}
+
+static void test_handler_answers_a_page(void **state)
+{
+	(void)state;
+	database.status = REPOSITORY_OK;
+	database.record_count = 1;
+	const char *headers = ask("/org/ac%22me/usageRecordGroup");
+	assert_int_equal(response.status, 200);
+	assert_string_equal(body(),
+	                    "{\"nextOffset\":0,\"usageRecordGroups\":[{\"buyerID\":\"\","
+	                    "\"creationTime\":\"2024-08-12T01:02:15.910Z\",\"entitlementID\":\"\","
+	                    "\"id\":\"r\",\"lastUpdateTime\":\"2024-08-12T01:02:15.910Z\",\"metaInfo\":{},"
+	                    "\"organizationID\":\"ac\\\"me\",\"partner\":\"AWS\",\"records\":{},"
+	                    "\"serialID\":1,\"status\":\"REPORTED\",\"usageRecordReportID\":\"\"}]}");
+	assert_memory_equal(headers, "Status: 200 OK\r\nContent-Type: application/json\r\n", 48);
+	assert_non_null(strstr(headers, "\r\nX-Request-Id: test-1\r\n"));
+	assert_non_null(strstr(headers, "\r\nServer-Timing: db;dur=0."));
+	assert_non_null(strstr(headers, "\r\nCache-Control: private, no-store\r\n\r\n"));
+	assert_null(strstr(headers, "Link:"));
+}
+
+static void test_handler_starts_the_body_anew(void **state)
+{
+	(void)state;
+	database.status = REPOSITORY_OK;
+	database.record_count = 1;
+	ask("/org/acme/usageRecordGroup");
+	size_t len = response.body.len;
+	database.begin_count = 1;
+	ask("/org/acme/usageRecordGroup");
+	assert_int_equal(response.body.len, len);
+	database.begin_count = 0;
+}
+
+/* The link and nextOffset of the page before, followed. */
+static void test_handler_links_to_the_next_page(void **state)
+{
+	static const struct {
+		const char *target, *query;
+		uint32_t next_offset;
+		const char *link;
+	} rows[] = {
+	    {"/org/acme/usageRecordGroup?limit=2", "", 2,
+	     "</org/acme/usageRecordGroup?limit=2&cursor="},
+	    {"/org/acme/usageRecordGroup?limit=2&offset=10", "", 12,
+	     "</org/acme/usageRecordGroup?limit=2&cursor="},
+	    {"/org/acme/usageRecordGroup?&&offset=10&&limit=2&", "", 12,
+	     "</org/acme/usageRecordGroup?limit=2&cursor="},
+	    {"/org/a%2Fb+c/usageRecordGroup?limit=2&buyerId=x+y%20%C3%A9", "", 2,
+	     "</org/a%2Fb+c/usageRecordGroup?limit=2&buyerId=x+y%20%C3%A9&cursor="},
+	    {"/org/acme/usageRecordGroup?limit=2&metaInfo={\"a\":\"<>\"}", "", 2,
+	     "</org/acme/usageRecordGroup?limit=2&metaInfo=%7B%22a%22:%22%3C%3E%22%7D&cursor="},
+	    {"/org/a#b/usageRecordGroup?limit=2&buyerId=c#d", "", 2,
+	     "</org/a%23b/usageRecordGroup?limit=2&buyerId=c%23d&cursor="},
+	    {"/org/\xc3\xa9/usageRecordGroup?limit=2", "", 2,
+	     "</org/%C3%A9/usageRecordGroup?limit=2&cursor="},
+	    {"/org/acme/usageRecordGroup?limit=2&cursor=1d790a60ed13-f423f-2-5b91a-c1f8622a", "", 4,
+	     "</org/acme/usageRecordGroup?limit=2&cursor="},
+	    {"/org/acme/usageRecordGroup", "limit=2", 2, "</org/acme/usageRecordGroup?limit=2&cursor="},
+	    {"/org/acme/usageRecordGroup?limit=2&offset=2147483646", "", 2147483647,
+	     "</org/acme/usageRecordGroup?limit=2&cursor="},
+	};
+	char expected[64];
+
+	(void)state;
+	database.status = REPOSITORY_OK;
+	database.record_count = 3;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		const char *headers = ask_as("GET", rows[i].target, rows[i].query);
+		assert_row(rows[i].target, response.status == 200);
+		snprintf(expected, sizeof expected, "{\"nextOffset\":%u,", rows[i].next_offset);
+		assert_row(rows[i].target, strncmp(body(), expected, strlen(expected)) == 0);
+		const char *link = strstr(headers, "Link: ");
+		assert_row(rows[i].target, link != NULL);
+		assert_row(rows[i].target, strncmp(link + 6, rows[i].link, strlen(rows[i].link)) == 0);
+		const char *end = strstr(link, ">; rel=\"next\"\r\n");
+		assert_row(rows[i].target, end != NULL);
+
+		char next[512];
+		snprintf(next, sizeof next, "%.*s", (int)(end - link - 7), link + 7);
+		ask(next);
+		assert_row(next, response.status == 200);
+		assert_row(next, database.filter.has_cursor);
+		assert_row(next, database.filter.cursor.after.creation_ms == 1723424535910);
+		assert_row(next, database.filter.cursor.after.serial_id == 2);
+		assert_row(next, database.filter.cursor.offset == rows[i].next_offset);
+	}
+}
+
+static void test_handler_keeps_the_days_of_a_walk(void **state)
+{
+	char next[512];
+
+	(void)state;
+	database.status = REPOSITORY_OK;
+	database.record_count = 3;
+	const char *link = strstr(ask("/org/acme/usageRecordGroup?limit=2"), "</org");
+	int32_t end_day = database.filter.end_day;
+	snprintf(next, sizeof next, "%.*s", (int)strcspn(link + 1, ">"), link + 1);
+	ask(next);
+	assert_int_equal(database.filter.cursor.end_day, end_day);
+	assert_int_equal(database.filter.end_day, end_day);
+}
+
+static void test_handler_of_faults_of_the_database(void **state)
+{
+	static const enum repository_status rows[] = {REPOSITORY_UNAVAILABLE, REPOSITORY_TIMEOUT,
+	                                              REPOSITORY_FAILED};
+
+	(void)state;
+	database.record_count = 3;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		database.status = rows[i];
+		const char *headers = ask("/org/acme/usageRecordGroup?limit=2");
+		assert_int_equal(response.status, 500);
+		assert_string_equal(body(), "\"internal server error, request id test-1\"");
+		assert_null(strstr(headers, "Link:"));
+	}
+	database.status = REPOSITORY_OK;
+}
+
+static void test_handler_of_head(void **state)
+{
+	(void)state;
+	database.record_count = 3;
+	ask("/org/acme/usageRecordGroup?limit=2");
+	size_t len = response.body.len;
+	const char *headers = ask_as("HEAD", "/org/acme/usageRecordGroup?limit=2", "");
+	assert_true(response.is_head);
+	assert_int_equal(response.body.len, len);
+	assert_non_null(strstr(headers, "Link: "));
+	ask("/org/acme/usageRecordGroup?limit=2");
+	assert_false(response.is_head);
+}
+
+static void test_handler_of_other_methods(void **state)
+{
+	static const char *const rows[] = {"POST", "PUT", "DELETE", "OPTIONS", "get", ""};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		const char *headers = ask_as(rows[i], "/org/acme/usageRecordGroup", "");
+		assert_row(rows[i], response.status == 405);
+		assert_row(rows[i], strstr(headers, "Allow: GET, HEAD\r\n") != NULL);
+		assert_row(rows[i], !database.was_asked);
+	}
+}
+
+static void test_handler_request_id(void **state)
+{
+	static const struct {
+		const char *given;
+		bool is_kept;
+	} rows[] = {
+	    {"a", true},
+	    {"A-Z_a.z-09", true},
+	    {"0123456789012345678901234567890123456789012345678901234567890123", true},
+	    {"01234567890123456789012345678901234567890123456789012345678901234", false},
+	    {"", false},
+	    {"a b", false},
+	    {"a\r\nSet-Cookie: x", false},
+	    {"é", false},
+	    {"<script>", false},
+	};
+	char expected[128];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct http_request request = {.method = "GET", .target = "/", .query = "",
+		                               .request_id = rows[i].given, .authorization = "",
+		                               .role = HTTP_CALL};
+		handler_respond(handler, &request, &response);
+		text_end(&response.headers);
+		snprintf(expected, sizeof expected, "\r\nX-Request-Id: %s\r\n", rows[i].given);
+		assert_row(rows[i].given,
+		           (strstr(response.headers.data, expected) != NULL) == rows[i].is_kept);
+		const char *id = strstr(response.headers.data, "X-Request-Id: ") + 14;
+		assert_row(rows[i].given, strcspn(id, "\r") >= 1 && strcspn(id, "\r") <= 64);
+		if (!rows[i].is_kept)
+			assert_row(rows[i].given, strspn(id, "0123456789abcdef") == 32);
+	}
+}
+
+static void test_handler_as_an_authorizer(void **state)
+{
+	static const struct {
+		enum authorizer_status keys;
+		int status;
+		const char *header;
+	} rows[] = {
+	    {AUTHORIZER_ALLOWED, 200, ""},
+	    {AUTHORIZER_NO_KEY, 401, "WWW-Authenticate: Key realm=\"usage-record-api\"\r\n"},
+	    {AUTHORIZER_FORBIDDEN, 403, ""},
+	    {AUTHORIZER_FAILED, 500, ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		keys.status = rows[i].keys;
+		const char *headers = ask_for(HTTP_AUTHORIZER, "GET", "/org/ac%2Fme/usageRecordGroup?x=1", "");
+		assert_int_equal(response.status, rows[i].status);
+		assert_non_null(strstr(headers, rows[i].header));
+		assert_string_equal(keys.authorization, "Key s3cret");
+		assert_string_equal(keys.organization, "ac/me");
+		assert_false(database.was_asked);
+		assert_null(strstr(headers, "s3cret"));
+		assert_null(strstr(body(), "s3cret"));
+	}
+}
+
+static void test_handler_of_an_unknown_role(void **state)
+{
+	(void)state;
+	keys.status = AUTHORIZER_ALLOWED;
+	ask_for(HTTP_ROLE_COUNT, "GET", "/org/acme/usageRecordGroup", "");
+	assert_int_equal(response.status, 500);
+	assert_false(database.was_asked);
+}
+
+/* What the authorizer is asked about is what the call would answer about, or nobody. */
+static void test_handler_reads_the_organization_in_one_way(void **state)
+{
+	static const struct {
+		const char *target, *organization;
+	} rows[] = {
+	    {"/org/acme/usageRecordGroup", "acme"},
+	    {"/org/acme/other", "acme"},
+	    {"/org/acme", "acme"},
+	    {"/%6Frg/%61cme/usageRecordGroup", "acme"},
+	    {"/org/a+b/usageRecordGroup", "a+b"},
+	    {"/org/Acme/usageRecordGroup", "Acme"},
+	    {"/org/acme%20/usageRecordGroup", "acme "},
+	    {"/org/acme/../other/usageRecordGroup", ""},
+	    {"/org/acme/./usageRecordGroup", ""},
+	    {"/org//acme/usageRecordGroup", ""},
+	    {"//org/acme/usageRecordGroup", ""},
+	    {"/org/acme%00/usageRecordGroup", ""},
+	    {"/org/%zz/usageRecordGroup", ""},
+	    {"/org/%ff/usageRecordGroup", ""},
+	    {"/", ""},
+	    {"", ""},
+	};
+
+	(void)state;
+	keys.status = AUTHORIZER_ALLOWED;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		ask_for(HTTP_AUTHORIZER, "GET", rows[i].target, "");
+		assert_row_text(rows[i].target, keys.organization, rows[i].organization);
+		ask(rows[i].target);
+		assert_row(rows[i].target, !database.was_asked ||
+		                               strcmp(database.filter.organization_id.text,
+		                                      rows[i].organization) == 0);
+	}
+}
+
+static void test_handler_of_local_paths(void **state)
+{
+	static const struct {
+		const char *target;
+		enum repository_status database;
+		int status;
+		const char *begin;
+	} rows[] = {
+	    {"/healthz", REPOSITORY_OK, 200, "\"alive\""},
+	    {"/healthz", REPOSITORY_UNAVAILABLE, 200, "\"alive\""},
+	    {"/readyz", REPOSITORY_OK, 200, "\"the database answers\""},
+	    {"/readyz", REPOSITORY_UNAVAILABLE, 503, "\"the database does not answer\""},
+	    {"/metrics", REPOSITORY_OK, 200, "# HELP usage_record_api_requests_total "},
+	    {"/org/acme/usageRecordGroup", REPOSITORY_OK, 404, "\"there is nothing at this path\""},
+	    {"/", REPOSITORY_OK, 404, "\"there is nothing at this path\""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		database.status = rows[i].database;
+		ask_for(HTTP_LOCAL, "GET", rows[i].target, "");
+		assert_row(rows[i].target, response.status == rows[i].status);
+		assert_row(rows[i].target, strncmp(body(), rows[i].begin, strlen(rows[i].begin)) == 0);
+		ask(rows[i].target); /* clients do not get there */
+		assert_row(rows[i].target, response.status == 404 || response.status == 400 ||
+		                               strcmp(rows[i].target, "/org/acme/usageRecordGroup") == 0);
+	}
+	database.status = REPOSITORY_OK;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	log_open(LOG_LEVEL_ERROR, LOG_TARGET_STDERR);
+	return (handler = handler_open(NULL, NULL, 1000)) == NULL;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	handler_close(handler);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_handler_routes),
+	    cmocka_unit_test(test_handler_answers_a_page),
+	    cmocka_unit_test(test_handler_starts_the_body_anew),
+	    cmocka_unit_test(test_handler_links_to_the_next_page),
+	    cmocka_unit_test(test_handler_keeps_the_days_of_a_walk),
+	    cmocka_unit_test(test_handler_of_faults_of_the_database),
+	    cmocka_unit_test(test_handler_of_head),
+	    cmocka_unit_test(test_handler_of_other_methods),
+	    cmocka_unit_test(test_handler_request_id),
+	    cmocka_unit_test(test_handler_as_an_authorizer),
+	    cmocka_unit_test(test_handler_of_an_unknown_role),
+	    cmocka_unit_test(test_handler_reads_the_organization_in_one_way),
+	    cmocka_unit_test(test_handler_of_local_paths),
+	};
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

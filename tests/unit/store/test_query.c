@@ -1,0 +1,194 @@
+#include "test.h"
+
+#include <stdio.h>
+
+#include "store/query.h"
+
+static struct query query;
+
+static void build(const char *text, enum query_dialect dialect, enum query_purpose purpose,
+                  const struct record_position *after, char sql[static QUERY_SQL_SIZE])
+{
+	char message[FILTER_MESSAGE_SIZE];
+	static struct filter filter; /* the query's values point into it */
+
+	filter_close(&filter);
+	assert_row(text, filter_parse(slice_of("org"), slice_of(text), 19947, &filter, message) ==
+	                     FILTER_OK);
+	query_build(&query, &filter, dialect, purpose, after, filter.limit + 1, filter.offset);
+	query_write_sql(query.shape, sql);
+}
+
+static void test_query_sql_of_a_page(void **state)
+{
+	char sql[QUERY_SQL_SIZE];
+
+	(void)state;
+	build("", QUERY_MARIADB, QUERY_PAGE, NULL, sql);
+	assert_string_equal(
+	    sql, "SELECT creation_time, serial_id, id, partner, buyer_id, entitlement_id, status, "
+	         "meta_info, records, usage_record_report_id, last_update_time "
+	         "FROM usage_record_group FORCE INDEX (PRIMARY) WHERE organization_id = ? "
+	         "AND creation_time >= ? AND creation_time <= ? "
+	         "ORDER BY creation_time DESC, serial_id DESC LIMIT ? OFFSET ?");
+	build("status=REPORTED&productId=p&source=", QUERY_MARIADB, QUERY_PAGE,
+	      &(struct record_position){0, 1}, sql);
+	assert_string_equal(
+	    sql, "SELECT creation_time, serial_id, id, partner, buyer_id, entitlement_id, status, "
+	         "meta_info, records, usage_record_report_id, last_update_time "
+	         "FROM usage_record_group FORCE INDEX (by_product_id_status_source) "
+	         "WHERE organization_id = ? AND product_id = ? AND status = ? AND source = ? "
+	         "AND creation_time >= ? "
+	         "AND (creation_time < ? OR (creation_time = ? AND serial_id < ?)) "
+	         "ORDER BY creation_time DESC, serial_id DESC LIMIT ? OFFSET ?");
+}
+
+static void test_query_sql_of_a_seek(void **state)
+{
+	char sql[QUERY_SQL_SIZE];
+
+	(void)state;
+	build("", QUERY_MARIADB, QUERY_SEEK, NULL, sql);
+	assert_string_equal(
+	    sql, "SELECT creation_time, serial_id FROM usage_record_group FORCE INDEX (by_time) "
+	         "WHERE organization_id = ? AND creation_time >= ? AND creation_time <= ? "
+	         "ORDER BY creation_time DESC, serial_id DESC LIMIT ? OFFSET ?");
+	build("buyerId=b", QUERY_MARIADB, QUERY_SEEK, NULL, sql);
+	assert_non_null(strstr(sql, "SELECT creation_time, serial_id FROM usage_record_group "
+	                            "FORCE INDEX (by_buyer_id) "));
+}
+
+static void test_query_sieve_of_each_dialect(void **state)
+{
+	static const struct {
+		const char *filter;
+		const char *mariadb, *mysql;
+		size_t mariadb_value_count, mysql_value_count;
+	} rows[] = {
+	    {"metaInfo={\"a\":1}", " AND JSON_CONTAINS(meta_info, ?) ORDER",
+	     " AND JSON_CONTAINS(meta_info, ?) ORDER", 6, 6},
+	    {"metaInfo={\"a\":\"x\"}", "<= ? AND JSON_SEARCH(meta_info, 'one', ?, '|') IS NOT NULL ORDER",
+	     " AND JSON_CONTAINS(meta_info, ?) ORDER", 6, 6},
+	    {"metaInfo={\"a\":1,\"b\":\"x\",\"c\":[\"y\"]}",
+	     " AND JSON_CONTAINS(meta_info, ?) AND JSON_SEARCH(meta_info, 'one', ?, '|') IS NOT NULL "
+	     "AND JSON_SEARCH(meta_info, 'one', ?, '|') IS NOT NULL ORDER",
+	     " AND JSON_CONTAINS(meta_info, ?) ORDER", 8, 6},
+	};
+	char sql[QUERY_SQL_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		build(rows[i].filter, QUERY_MARIADB, QUERY_PAGE, NULL, sql);
+		assert_row(rows[i].filter, strstr(sql, rows[i].mariadb) != NULL);
+		assert_row(rows[i].filter, query.value_count == rows[i].mariadb_value_count);
+		build(rows[i].filter, QUERY_MYSQL, QUERY_PAGE, NULL, sql);
+		assert_row(rows[i].filter, strstr(sql, rows[i].mysql) != NULL);
+		assert_row(rows[i].filter, query.value_count == rows[i].mysql_value_count);
+	}
+}
+
+static void test_query_escapes_what_like_knows(void **state)
+{
+	char sql[QUERY_SQL_SIZE];
+
+	(void)state;
+	build("metaInfo={\"a\":\"100%25 a_b|c\"}", QUERY_MARIADB, QUERY_PAGE, NULL, sql);
+	assert_true(slice_equals(query.values[3].text, "100|% a|_b||c"));
+}
+
+/* Every combination that filter_parse lets pass: the SQL fits, has as many places as
+ * there are values, holds nothing of the request, and equal shapes have equal texts. */
+static void test_query_of_every_combination(void **state)
+{
+	static const char *const exclusive[] = {"", "partner=GCP", "buyerId=SECRET",
+	                                        "entitlementId=SECRET", "productId=SECRET"};
+	static const char *const statuses[] = {"", "&status=INVALID"};
+	static const char *const sources[] = {"", "&source=ORB", "&source="};
+	static const char *const meta_infos[] = {
+	    "", "&metaInfo={\"SECRET\":1}", "&metaInfo={\"a\":\"SECRET\"}",
+	    "&metaInfo={\"a\":[\"SECRET\",\"b\",\"c\",\"d\",\"e\",7]}"};
+	const struct record_position position = {1723424535910, 42};
+	char text[256], sql[QUERY_SQL_SIZE], name[QUERY_NAME_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < 5 * 2 * 3 * 4 * 2 * 2 * 2; i++) {
+		size_t rest = i;
+		const char *const parts[] = {exclusive[rest % 5], statuses[(rest /= 5) % 2],
+		                             sources[(rest /= 2) % 3], meta_infos[(rest /= 3) % 4]};
+		enum query_dialect dialect = (rest /= 4) % 2 ? QUERY_MYSQL : QUERY_MARIADB;
+		enum query_purpose purpose = (rest /= 2) % 2 ? QUERY_SEEK : QUERY_PAGE;
+		bool is_after = (rest / 2) % 2;
+		size_t places = 0;
+
+		snprintf(text, sizeof text, "%s%s%s%s", parts[0], parts[1], parts[2], parts[3]);
+		build(text, dialect, purpose, is_after ? &position : NULL, sql);
+		assert_row(text, strlen(sql) + 1 < QUERY_SQL_SIZE);
+		for (const char *c = sql; *c != '\0'; c++)
+			places += *c == '?';
+		assert_row(text, places == query.value_count);
+		assert_row(text, strstr(sql, "SECRET") == NULL);
+		query_write_name(query.shape, name);
+		assert_row(text, strlen(name) > 2 && name[0] != '+');
+	}
+}
+
+static void test_query_values_of_a_page(void **state)
+{
+	char sql[QUERY_SQL_SIZE];
+
+	(void)state;
+	build("partner=AZURE&startDate=2024-02-28&endDate=2024-02-29&limit=5&offset=7", QUERY_MARIADB,
+	      QUERY_PAGE, NULL, sql);
+	assert_int_equal(query.value_count, 6);
+	assert_true(slice_equals(query.values[0].text, "org"));
+	assert_true(slice_equals(query.values[1].text, "AZURE"));
+	assert_int_equal(utc_to_ms(&query.values[2].time), 19781 * UTC_DAY_MS);
+	assert_int_equal(utc_to_ms(&query.values[3].time), 19783 * UTC_DAY_MS - 1);
+	assert_int_equal(query.values[4].integer, 6);
+	assert_int_equal(query.values[5].integer, 7);
+}
+
+static void test_query_place_behind_the_last_day_excludes_nothing(void **state)
+{
+	const struct record_position late = {19783 * UTC_DAY_MS, 42}, last = {19783 * UTC_DAY_MS - 1, 42};
+	char sql[QUERY_SQL_SIZE];
+
+	(void)state;
+	build("startDate=2024-02-28&endDate=2024-02-29", QUERY_MARIADB, QUERY_PAGE, &late, sql);
+	assert_non_null(strstr(sql, "creation_time <= ? ORDER"));
+	build("startDate=2024-02-28&endDate=2024-02-29", QUERY_MARIADB, QUERY_PAGE, &last, sql);
+	assert_non_null(strstr(sql, "serial_id < ?"));
+	assert_int_equal(query.values[4].integer, 42);
+}
+
+static void test_query_names(void **state)
+{
+	char sql[QUERY_SQL_SIZE], name[QUERY_NAME_SIZE];
+
+	(void)state;
+	build("", QUERY_MARIADB, QUERY_PAGE, NULL, sql);
+	query_write_name(query.shape, name);
+	assert_string_equal(name, "all");
+	build("status=INVALID&source=API&metaInfo={\"a\":\"b\"}", QUERY_MARIADB, QUERY_PAGE,
+	      &(struct record_position){0, 0}, sql);
+	query_write_name(query.shape, name);
+	assert_string_equal(name, "status+source+meta_info after");
+	build("", QUERY_MARIADB, QUERY_SEEK, NULL, sql);
+	query_write_name(query.shape, name);
+	assert_string_equal(name, "all seek");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_query_sql_of_a_page),
+	    cmocka_unit_test(test_query_sql_of_a_seek),
+	    cmocka_unit_test(test_query_sieve_of_each_dialect),
+	    cmocka_unit_test(test_query_escapes_what_like_knows),
+	    cmocka_unit_test(test_query_of_every_combination),
+	    cmocka_unit_test(test_query_values_of_a_page),
+	    cmocka_unit_test(test_query_place_behind_the_last_day_excludes_nothing),
+	    cmocka_unit_test(test_query_names),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
