@@ -1,8 +1,8 @@
 /*
  * repository - finds usage record groups.
  *
- * Owns the way from a filter to records: which statements are run, how rows become
- * struct record, when a place deep in a list is looked up first.  Knows neither HTTP
+ * Owns the way from a filter to records: which statements are run, when
+ * a place deep in a list is looked up first, which candidates of a metaInfo filter count.  Knows neither HTTP
  * nor JSON text; the connection and its faults are database's.
  */
 #ifndef REPOSITORY_H
@@ -11,6 +11,12 @@
 #include "base/record.h"
 #include "request/filter.h"
 #include "store/query.h"
+
+enum {
+	/* From this offset on, finding the place in the narrow index first is cheaper than
+	 * reading the rows that are passed over. */
+	REPOSITORY_SEEK_OFFSET_MIN = 100,
+};
 
 enum repository_status {
 	REPOSITORY_OK,

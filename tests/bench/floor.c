@@ -2,24 +2,26 @@
  * floor - what a page costs at the very least: runs the worker's statements through the
  * same client library, fetches the rows and throws them away.
  *
- * It takes over the worker's own code up to the rows: connection and session (database.c),
- * statements (query.c), bound values and bound row (repository.c, of which it needs the
- * static parts).  So nothing is written twice, and both ask for the same bytes in the same
- * way.  It leaves out repository_find, which makes a record of each row, and all behind it.
+ * It takes over the worker's own code up to the rows: connection and session (database.h),
+ * statements (query.h), bound values and bound row (rows.h).  So nothing is written twice,
+ * and both ask for the same bytes in the same way.  It leaves out repository_find, which
+ * makes a record of each row, and all behind it.
  *
  * Each process asks for the page again and again; of the processor's time only its own
  * counts.
  */
-#include "store/repository.c"
-
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "settings.h"
+#include "store/repository.h"
+#include "store/rows.h"
 
 enum { PROCESSES_MAX = 64, TIMES_MAX = 1 << 20 };
 
@@ -51,39 +53,47 @@ struct count {
 };
 
 struct floor {
-	struct find find;
+	struct rows *rows;
+	const struct filter *filter;
+	struct query query;
+	unsigned try_count;
 	struct count count;
 	const struct options *options;
 };
 
-/* As find_page of repository.c, without records. */
+static enum database_status read_first(struct floor *floor, bool *is_end)
+{
+	return rows_first(floor->rows, &floor->query, clock_ms(), false, is_end);
+}
+
+/* As repository_find, without records. */
 static enum database_status fetch_page(struct floor *floor, enum way way)
 {
-	struct find *find = &floor->find;
-	const struct filter *filter = find->filter;
+	const struct filter *filter = floor->filter;
 	const struct record_position *after = filter->has_cursor ? &filter->cursor.after : NULL;
-	struct database_statement *statement = NULL;
+	struct record_position place;
 	enum database_status status = DATABASE_OK;
 	uint32_t skip = filter->offset;
-	bool is_found = true, is_end = false;
+	bool is_end = false;
 
 	floor->count.pages++;
-	if (way == WAY_WORKER && skip >= SEEK_OFFSET_MIN) {
-		find->skip = skip;
-		status = seek(find, &is_found);
-		after = &find->position;
+	if (way == WAY_WORKER && skip >= REPOSITORY_SEEK_OFFSET_MIN) {
+		query_build(&floor->query, filter, QUERY_MARIADB, QUERY_SEEK, NULL, 1, skip - 1);
+		status = read_first(floor, &is_end);
+		place = rows_position(floor->rows);
+		rows_end(floor->rows);
+		after = &place;
 		skip = 0;
 	}
-	if (status != DATABASE_OK || !is_found)
+	if (status != DATABASE_OK || is_end)
 		return status;
-	query_build(&find->repository->query, filter, QUERY_MARIADB, QUERY_PAGE, after,
-	            filter->limit + 1, skip);
-	status = fetch_first(find, &statement, &is_end);
+	query_build(&floor->query, filter, QUERY_MARIADB, QUERY_PAGE, after, filter->limit + 1, skip);
+	status = read_first(floor, &is_end);
 	while (status == DATABASE_OK && !is_end) {
 		floor->count.rows++;
-		status = fetch(find, statement, &is_end);
+		status = rows_next(floor->rows, &is_end);
 	}
-	end_rows(statement);
+	rows_end(floor->rows);
 	return status;
 }
 
@@ -133,24 +143,19 @@ static enum database_status fetch_pages(void *context)
 	floor->count.wall_ms = last_ms - start_ms;
 	for (enum way way = 0; way < options->ways; way++)
 		floor->count.page_ms[way] = median(&times[way]);
-	floor->count.is_good = status == DATABASE_OK && floor->find.try_count++ == 0;
+	floor->count.is_good = status == DATABASE_OK && floor->try_count++ == 0;
 	return status;
 }
 
 static struct count run(const struct settings *settings, const struct options *options,
                         const struct filter *filter)
 {
-	struct repository_result result;
-	struct floor floor = {.find = {.filter = filter, .result = &result, .start_ms = clock_ms()},
-	                      .options = options};
+	struct floor floor = {.filter = filter, .options = options};
 	struct database *database = database_open(&settings->database);
-	struct repository *repository = repository_open(database, 0);
 
-	if (database != NULL && repository != NULL) {
-		floor.find.repository = repository;
+	if (database != NULL && (floor.rows = rows_open(database)) != NULL)
 		database_run(database, fetch_pages, &floor);
-	}
-	repository_close(repository);
+	rows_close(floor.rows);
 	database_close(database);
 	return floor.count;
 }

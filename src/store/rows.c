@@ -1,0 +1,290 @@
+#include "config.h"
+#include "store/rows.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#ifndef HAVE_MY_BOOL
+typedef bool my_bool; /* MySQL 8 uses C's bool, MariaDB and older MySQL a char */
+#endif
+
+enum {
+	/* Documents up to this size are fetched without a second call. */
+	DOCUMENT_SIZE = 16 * 1024,
+	/* A buffer that one long document made larger than this is given back. */
+	DOCUMENT_SIZE_KEPT = 256 * 1024,
+	/* What planning a statement takes at the very most. */
+	PLANNING_MS = 50,
+};
+
+struct rows {
+	struct database *database;
+	struct database_statement *statement; /* whose rows are read; NULL: none */
+	double start_ms;                      /* when the page was asked for */
+	/* Where the library puts a row. */
+	MYSQL_BIND binds[QUERY_PAGE_COLUMNS];
+	my_bool is_null[QUERY_PAGE_COLUMNS];
+	my_bool is_truncated[QUERY_PAGE_COLUMNS];
+	unsigned long lengths[QUERY_PAGE_COLUMNS];
+	MYSQL_TIME times[QUERY_PAGE_COLUMNS];
+	uint64_t serial_id;
+	char texts[QUERY_PAGE_COLUMNS][RECORD_ID_LEN_MAX];
+	char *documents[QUERY_PAGE_COLUMNS]; /* owned; only of JSON columns */
+	unsigned generation; /* changes whenever a buffer moves: bind again */
+};
+
+static void bind_column(struct rows *rows, int column, enum enum_field_types type, void *buffer,
+                        unsigned long size)
+{
+	rows->binds[column] = (MYSQL_BIND){.buffer_type = type,
+	                                  .buffer = buffer,
+	                                  .buffer_length = size,
+	                                  .is_null = &rows->is_null[column],
+	                                  .error = &rows->is_truncated[column],
+	                                  .length = &rows->lengths[column]};
+}
+
+static bool resize_document(struct rows *rows, int column, unsigned long size)
+{
+	char *buffer = realloc(rows->documents[column], size);
+
+	if (buffer == NULL)
+		return false;
+	rows->documents[column] = buffer;
+	bind_column(rows, column, MYSQL_TYPE_STRING, buffer, size);
+	rows->generation++;
+	return true;
+}
+
+static bool bind_row(struct rows *rows)
+{
+	for (int column = 0; column < QUERY_PAGE_COLUMNS; column++) {
+		switch ((enum query_column)column) {
+		case QUERY_CREATION_TIME:
+		case QUERY_LAST_UPDATE_TIME:
+			bind_column(rows, column, MYSQL_TYPE_DATETIME, &rows->times[column],
+			            sizeof rows->times[column]);
+			break;
+		case QUERY_SERIAL_ID:
+			bind_column(rows, column, MYSQL_TYPE_LONGLONG, &rows->serial_id,
+			            sizeof rows->serial_id);
+			rows->binds[column].is_unsigned = true;
+			break;
+		case QUERY_META_INFO:
+		case QUERY_RECORDS:
+			if (!resize_document(rows, column, DOCUMENT_SIZE))
+				return false;
+			break;
+		default:
+			bind_column(rows, column, MYSQL_TYPE_STRING, rows->texts[column],
+			            sizeof rows->texts[column]);
+		}
+	}
+	return true;
+}
+
+struct rows *rows_open(struct database *database)
+{
+	struct rows *rows = calloc(1, sizeof *rows);
+
+	if (rows == NULL)
+		return NULL;
+	rows->database = database;
+	if (!bind_row(rows)) {
+		rows_close(rows);
+		return NULL;
+	}
+	return rows;
+}
+
+void rows_close(struct rows *rows)
+{
+	if (rows == NULL)
+		return;
+	free(rows->documents[QUERY_META_INFO]);
+	free(rows->documents[QUERY_RECORDS]);
+	free(rows);
+}
+
+static struct slice column_text(const struct rows *rows, enum query_column column)
+{
+	if (rows->is_null[column])
+		return (struct slice){"", 0};
+	return (struct slice){rows->binds[column].buffer, rows->lengths[column]};
+}
+
+static struct utc_time column_time(const struct rows *rows, enum query_column column)
+{
+	const MYSQL_TIME *time = &rows->times[column];
+
+	return (struct utc_time){.year = time->year, .month = time->month, .day = time->day,
+	                         .hour = time->hour, .minute = time->minute, .second = time->second,
+	                         .millisecond = (unsigned)(time->second_part / 1000)};
+}
+
+struct record rows_record(const struct rows *rows)
+{
+	return (struct record){
+	    .buyer_id = column_text(rows, QUERY_BUYER_ID),
+	    .entitlement_id = column_text(rows, QUERY_ENTITLEMENT_ID),
+	    .id = column_text(rows, QUERY_ID),
+	    .partner = column_text(rows, QUERY_PARTNER),
+	    .status = column_text(rows, QUERY_STATUS),
+	    .usage_record_report_id = column_text(rows, QUERY_USAGE_RECORD_REPORT_ID),
+	    .meta_info = column_text(rows, QUERY_META_INFO),
+	    .records = column_text(rows, QUERY_RECORDS),
+	    .creation_time = column_time(rows, QUERY_CREATION_TIME),
+	    .last_update_time = column_time(rows, QUERY_LAST_UPDATE_TIME),
+	    .serial_id = rows->serial_id};
+}
+
+struct record_position rows_position(const struct rows *rows)
+{
+	struct utc_time time = column_time(rows, QUERY_CREATION_TIME);
+
+	return (struct record_position){.creation_ms = utc_to_ms(&time), .serial_id = rows->serial_id};
+}
+
+static enum database_status failure(const struct rows *rows)
+{
+	return database_error(rows->database, rows->statement->handle, clock_ms() - rows->start_ms);
+}
+
+/* Tells a statement where the row is, if it moved; the library keeps a copy. */
+static enum database_status bind_result(struct rows *rows)
+{
+	struct database_statement *statement = rows->statement;
+
+	if (statement->bind_generation == rows->generation)
+		return DATABASE_OK;
+	if (mysql_stmt_bind_result(statement->handle, rows->binds) != 0)
+		return failure(rows);
+	statement->bind_generation = rows->generation;
+	return DATABASE_OK;
+}
+
+/* Fetches what did not fit its buffer. */
+static enum database_status fetch_rest(struct rows *rows)
+{
+	for (int column = 0; column < QUERY_PAGE_COLUMNS; column++) {
+		if (rows->is_null[column] || rows->lengths[column] <= rows->binds[column].buffer_length)
+			continue;
+		if (rows->documents[column] == NULL) {
+			log_message(LOG_LEVEL_ERROR, "column %d of record %llu is longer than it may be", column,
+			            (unsigned long long)rows->serial_id);
+			return DATABASE_FAILED;
+		}
+		if (!resize_document(rows, column, rows->lengths[column]))
+			return DATABASE_FAILED;
+		if (mysql_stmt_fetch_column(rows->statement->handle, &rows->binds[column],
+		                            (unsigned)column, 0) != 0)
+			return failure(rows);
+	}
+	return DATABASE_OK;
+}
+
+_Static_assert((int)QUERY_SQL_SIZE <= (int)DATABASE_SQL_SIZE, "any query fits");
+
+static void write_sql(uint32_t shape, char *sql)
+{
+	query_write_sql(shape, sql);
+}
+
+/* Sends a query's values; the library reads them where they lie until it has. */
+static bool execute_values(MYSQL_STMT *handle, const struct query *query)
+{
+	MYSQL_BIND binds[QUERY_VALUES_MAX] = {0};
+	MYSQL_TIME times[QUERY_VALUES_MAX];
+
+	for (size_t i = 0; i < query->value_count; i++) {
+		const struct query_value *value = &query->values[i];
+		switch (value->type) {
+		case QUERY_TEXT:
+			binds[i].buffer_type = MYSQL_TYPE_STRING;
+			binds[i].buffer = (char *)value->text.data;
+			binds[i].buffer_length = value->text.len;
+			break;
+		case QUERY_TIME:
+			times[i] = (MYSQL_TIME){.year = value->time.year, .month = value->time.month,
+			                        .day = value->time.day, .hour = value->time.hour,
+			                        .minute = value->time.minute,
+			                        .second = value->time.second,
+			                        .second_part = value->time.millisecond * 1000UL,
+			                        .time_type = MYSQL_TIMESTAMP_DATETIME};
+			binds[i].buffer_type = MYSQL_TYPE_DATETIME;
+			binds[i].buffer = &times[i];
+			break;
+		case QUERY_INTEGER:
+			binds[i].buffer_type = MYSQL_TYPE_LONGLONG;
+			binds[i].buffer = (uint64_t *)&value->integer;
+			binds[i].is_unsigned = true;
+			break;
+		}
+	}
+	return database_execute(handle, binds, (unsigned)query->value_count);
+}
+
+/* Prepares and executes a query; its rows are then to be fetched, unbuffered. */
+static enum database_status execute(struct rows *rows, const struct query *query)
+{
+	enum database_status status = database_prepare(rows->database, query->shape, write_sql,
+	                                               &rows->statement);
+	if (status != DATABASE_OK)
+		return status;
+	return execute_values(rows->statement->handle, query) ? DATABASE_OK : failure(rows);
+}
+
+enum database_status rows_next(struct rows *rows, bool *is_end)
+{
+	/* Before the row, not behind one: binding anew may reset the lengths of the row at hand
+	 * (Connector/C 3.3.19). */
+	enum database_status status = bind_result(rows);
+	if (status != DATABASE_OK)
+		return status;
+	int code = mysql_stmt_fetch(rows->statement->handle);
+
+	*is_end = code == MYSQL_NO_DATA;
+	if (code == MYSQL_DATA_TRUNCATED)
+		return fetch_rest(rows);
+	return code == 0 || code == MYSQL_NO_DATA ? DATABASE_OK : failure(rows);
+}
+
+void rows_end(struct rows *rows)
+{
+	if (rows->statement != NULL)
+		mysql_stmt_free_result(rows->statement->handle);
+	rows->statement = NULL;
+}
+
+/*
+ * A statement that is killed, by hand or by its limit, while MariaDB still plans it can
+ * end as if nothing had been found: no row, no error, no warning (10.11.19).  So nothing
+ * is believed only when it is said twice; but a search that has looked at its records for
+ * longer than any planning takes is not made to do so again.
+ */
+enum database_status rows_first(struct rows *rows, const struct query *query, double start_ms,
+                                bool is_search, bool *is_end)
+{
+	rows->start_ms = start_ms;
+	for (int tries = 0;; tries++) {
+		double execute_ms = clock_ms();
+		enum database_status status = execute(rows, query);
+		if (status != DATABASE_OK)
+			return status;
+		status = rows_next(rows, is_end);
+		bool is_sure = is_search && clock_ms() - execute_ms > PLANNING_MS;
+		if (status != DATABASE_OK || !*is_end || tries > 0 || is_sure)
+			return status;
+		rows_end(rows);
+	}
+}
+
+void rows_shrink(struct rows *rows)
+{
+	for (int column = 0; column < QUERY_PAGE_COLUMNS; column++)
+		if (rows->documents[column] != NULL &&
+		    rows->binds[column].buffer_length > DOCUMENT_SIZE_KEPT)
+			resize_document(rows, column, DOCUMENT_SIZE);
+}

@@ -1,0 +1,42 @@
+/*
+ * rows - runs the statement of a query and reads its rows into struct record.
+ *
+ * Owns how values and rows are bound to the client library.  The rows come unbuffered, one
+ * at a time, into buffers that are bound once and reused for each row of each statement.
+ */
+#ifndef ROWS_H
+#define ROWS_H
+
+#include "base/record.h"
+#include "store/database.h"
+#include "store/query.h"
+
+struct rows;
+
+/* NULL when memory ran out. */
+struct rows *rows_open(struct database *database);
+void rows_close(struct rows *rows); /* NULL is fine */
+
+/*
+ * Runs query and reads its first row; *is_end says that there was none.  To be called
+ * within an attempt of database_run.  start_ms is when the page was asked for, as
+ * clock_ms has it.  is_search: the statement looks at many rows for each that it gives.
+ * Whatever it returns, rows_end is to be called before the next query.
+ */
+enum database_status rows_first(struct rows *rows, const struct query *query, double start_ms,
+                                bool is_search, bool *is_end);
+
+/* Reads the next row. */
+enum database_status rows_next(struct rows *rows, bool *is_end);
+
+/* Ends the query, its rows read to their end or not. */
+void rows_end(struct rows *rows);
+
+/* Gives back what long documents took, so that memory stays where it was. */
+void rows_shrink(struct rows *rows);
+
+/* The row at hand.  A QUERY_SEEK gives a position alone. */
+struct record rows_record(const struct rows *rows);
+struct record_position rows_position(const struct rows *rows);
+
+#endif
