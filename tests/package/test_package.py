@@ -34,10 +34,13 @@ PACKAGE_FILES = """\
 -rw-r--r-- /usr/lib/sysusers.d/usage-record-api.conf
 -rwxr-xr-x /usr/sbin/usage-record-api
 -rwxr-xr-x /usr/sbin/usage-record-api-key
+-rw-r--r-- /usr/share/doc/usage-record-api/NEWS.gz
 -rw-r--r-- /usr/share/doc/usage-record-api/README.md.gz
+-rw-r--r-- /usr/share/doc/usage-record-api/api.md.gz
 -rw-r--r-- /usr/share/doc/usage-record-api/changelog.gz
 -rw-r--r-- /usr/share/doc/usage-record-api/copyright
 -rw-r--r-- /usr/share/doc/usage-record-api/openapi.yaml.gz
+-rw-r--r-- /usr/share/doc/usage-record-api/operations.md.gz
 -rw-r--r-- /usr/share/lintian/overrides/usage-record-api
 -rw-r--r-- /usr/share/man/man8/usage-record-api-key.8.gz
 -rw-r--r-- /usr/share/man/man8/usage-record-api.8.gz
@@ -54,10 +57,13 @@ INSTALLED_FILES = """\
 /usr/local/lib/sysusers.d/usage-record-api.conf
 /usr/local/sbin/usage-record-api
 /usr/local/sbin/usage-record-api-key
+/usr/local/share/doc/usage-record-api/NEWS
 /usr/local/share/doc/usage-record-api/README.md
+/usr/local/share/doc/usage-record-api/api.md
 /usr/local/share/doc/usage-record-api/examples/client.cnf
 /usr/local/share/doc/usage-record-api/examples/usage-record-api.conf
 /usr/local/share/doc/usage-record-api/openapi.yaml
+/usr/local/share/doc/usage-record-api/operations.md
 /usr/local/share/man/man8/usage-record-api-key.8
 /usr/local/share/man/man8/usage-record-api.8
 /usr/local/share/usage-record-api/nginx/usage-record-api.conf
