@@ -1,6 +1,5 @@
 """The table keeps at the source what the contract promises; migrations and accounts."""
 
-import shutil
 import subprocess
 
 import pymysql
@@ -75,7 +74,7 @@ def test_the_account_may_read_and_nothing_else(own_service):
     own_service.insert("o")
     script = "SET @host = 'localhost', @password = 'it''s \"secret\"\\\\'; " + (ROOT / "sql/account.sql").read_text()
     for _ in range(2):
-        subprocess.run([shutil.which("mariadb") or "mysql", "--no-defaults", f"--socket={own_service.dir}/mysql.sock", "--user=root",
+        subprocess.run([ROOT / "sql/client", "--no-defaults", f"--socket={own_service.dir}/mysql.sock", "--user=root",
                         "usage_record_api"], input=script, text=True, check=True)
     account = pymysql.connect(unix_socket=f"{own_service.dir}/mysql.sock", user="usage_record_api",
                               password="it's \"secret\"\\", database="usage_record_api")

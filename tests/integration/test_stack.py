@@ -1,4 +1,4 @@
-"""tools/stack: what it leaves alone."""
+"""tools/stack and the scripts of sql: what they leave alone, and what they live with."""
 
 import subprocess
 
@@ -26,3 +26,13 @@ def test_a_folder_that_the_servers_would_misread_is_refused(tmp_path, name):
     answer = stop("nginx", tmp_path / name)
     assert answer.returncode == 1
     assert "letters, digits" in answer.stderr
+
+
+def test_a_server_without_tls_is_taken_by_its_unix_socket(own_service):
+    own_service.close_database()
+    own_service.stack("database", "stop")
+    own_service.stack("database", "start", DATABASE_OPTIONS="--skip-ssl")  # waits with a client
+    assert own_service.migrate() == ""
+    key = subprocess.run([ROOT / "sql/usage-record-api-key", "list", "--", "--no-defaults", "--user=root",
+                          f"--socket={own_service.dir}/mysql.sock"], capture_output=True, text=True, timeout=60)
+    assert key.returncode == 0, key.stderr

@@ -25,12 +25,16 @@ PACKAGE = ROOT / os.environ["PACKAGE"]
 SOCKET, SERVICE = "usage-record-api.socket", "usage-record-api@.service"
 EXPOSURE_MAX = 1.5  # of 10, as systemd-analyze security counts; the unit has 1.2
 
-PACKAGE_FILES = """\
+# Debian 12 has them below /lib, later releases below /usr/lib.
+UNITS = subprocess.run(["pkg-config", "--variable=systemdsystemunitdir", "systemd"], stdout=subprocess.PIPE,
+                       text=True).stdout.strip() or "/usr/lib/systemd/system"
+
+PACKAGE_FILES = f"""\
 -rw-r--r-- /etc/nginx/sites-available/usage-record-api.conf
 -rw-r----- /etc/usage-record-api/client.cnf
 -rw-r--r-- /etc/usage-record-api/usage-record-api.conf
--rw-r--r-- /lib/systemd/system/usage-record-api.socket
--rw-r--r-- /lib/systemd/system/usage-record-api@.service
+-rw-r--r-- {UNITS}/usage-record-api.socket
+-rw-r--r-- {UNITS}/usage-record-api@.service
 -rw-r--r-- /usr/lib/sysusers.d/usage-record-api.conf
 -rwxr-xr-x /usr/sbin/usage-record-api
 -rwxr-xr-x /usr/sbin/usage-record-api-key
@@ -47,6 +51,7 @@ PACKAGE_FILES = """\
 -rw-r--r-- /usr/share/usage-record-api/sql/001-usage-record-group.sql
 -rw-r--r-- /usr/share/usage-record-api/sql/002-api-key.sql
 -rw-r--r-- /usr/share/usage-record-api/sql/account.sql
+-rwxr-xr-x /usr/share/usage-record-api/sql/client
 -rwxr-xr-x /usr/share/usage-record-api/sql/migrate
 -rw-r--r-- /usr/share/usage-record-api/sql/server.cnf
 """
@@ -70,6 +75,7 @@ INSTALLED_FILES = """\
 /usr/local/share/usage-record-api/sql/001-usage-record-group.sql
 /usr/local/share/usage-record-api/sql/002-api-key.sql
 /usr/local/share/usage-record-api/sql/account.sql
+/usr/local/share/usage-record-api/sql/client
 /usr/local/share/usage-record-api/sql/migrate
 /usr/local/share/usage-record-api/sql/server.cnf
 """
@@ -97,7 +103,7 @@ def unpacked(tmp_path_factory):
 @pytest.fixture(scope="module")
 def unit(unpacked):
     """The lines of the worker's unit, as (name, value)."""
-    text = (unpacked / "lib/systemd/system" / SERVICE).read_text()
+    text = (unpacked / UNITS[1:] / SERVICE).read_text()
     return re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE)
 
 
@@ -124,7 +130,7 @@ def test_files_of_the_package():
     found = [line.split() for line in run("dpkg-deb", "--contents", PACKAGE).splitlines()]
     assert {line[1] for line in found} == {"root/root"}
     lines = sorted((f"{line[0]} {line[5][1:]}" for line in found if line[0][0] != "d"), key=lambda line: line.split()[1])
-    assert lines == PACKAGE_FILES.splitlines()
+    assert lines == sorted(PACKAGE_FILES.splitlines(), key=lambda line: line.split()[1])
 
 
 def test_lintian_finds_no_fault():
@@ -181,7 +187,7 @@ def test_systemd_understands_the_units(unpacked, tmp_path):
     root = shutil.copytree(unpacked, tmp_path / "root")
     for target in pathlib.Path("/lib/systemd/system").glob("*.*"):
         if target.suffix in (".target", ".mount", ".slice"):
-            shutil.copy(target, root / "lib/systemd/system", follow_symlinks=False)
+            shutil.copy(target, root / UNITS[1:], follow_symlinks=False)
     assert run("systemd-analyze", "verify", "--man=no", f"--root={root}", SOCKET, SERVICE.replace("@", "@1")) == ""
 
 
