@@ -146,8 +146,13 @@ class Service:
 
     def worker_pids(self):
         """The workers under multiwatch, in ascending order."""
-        path = f"/proc/{self.pid('workers')}/task/{self.pid('workers')}/children"
-        return sorted(int(pid) for pid in pathlib.Path(path).read_text().split())
+        return children(self.pid("workers"))
+
+    def reload_nginx(self):
+        """Has nginx read its configuration again, and waits until nothing of the old one answers."""
+        old = set(children(self.pid("nginx")))
+        os.kill(self.pid("nginx"), signal.SIGHUP)
+        wait_until(lambda: not old & set(children(self.pid("nginx"))))
 
     def log(self):
         """What the workers logged, a dict a line; multiwatch says a word there now and then."""
@@ -233,6 +238,11 @@ def wait_until(condition, seconds=10):
             return value
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.01)
+
+
+def children(pid):
+    """The processes that a process has started, in ascending order."""
+    return sorted(int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
 
 
 def pss_kb(pid):
