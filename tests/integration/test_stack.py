@@ -29,9 +29,10 @@ def test_a_folder_that_the_servers_would_misread_is_refused(tmp_path, name):
 
 
 def test_a_server_without_tls_is_taken_by_its_unix_socket(own_service):
+    without_tls = "--skip-ssl" if own_service.is_mariadb() else "--tls-version="
     own_service.close_database()
     own_service.stack("database", "stop")
-    own_service.stack("database", "start", DATABASE_OPTIONS="--skip-ssl")  # waits with a client
+    own_service.stack("database", "start", DATABASE_OPTIONS=without_tls)  # waits with a client
     assert own_service.migrate() == ""
     key = subprocess.run([ROOT / "sql/usage-record-api-key", "list", "--", "--no-defaults", "--user=root",
                           f"--socket={own_service.dir}/mysql.sock"], capture_output=True, text=True, timeout=60)
