@@ -45,6 +45,7 @@ PACKAGE_FILES = f"""\
 -rw-r--r-- /usr/share/doc/usage-record-api/copyright
 -rw-r--r-- /usr/share/doc/usage-record-api/openapi.yaml.gz
 -rw-r--r-- /usr/share/doc/usage-record-api/operations.md.gz
+-rw-r--r-- /usr/share/doc/usage-record-api/prometheus-rules.yml
 -rw-r--r-- /usr/share/lintian/overrides/usage-record-api
 -rw-r--r-- /usr/share/man/man8/usage-record-api-key.8.gz
 -rw-r--r-- /usr/share/man/man8/usage-record-api.8.gz
@@ -69,6 +70,7 @@ INSTALLED_FILES = """\
 /usr/local/share/doc/usage-record-api/examples/usage-record-api.conf
 /usr/local/share/doc/usage-record-api/openapi.yaml
 /usr/local/share/doc/usage-record-api/operations.md
+/usr/local/share/doc/usage-record-api/prometheus-rules.yml
 /usr/local/share/man/man8/usage-record-api-key.8
 /usr/local/share/man/man8/usage-record-api.8
 /usr/local/share/usage-record-api/nginx/usage-record-api.conf
