@@ -14,7 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "base/utc.h"
 
 #define ARRAY_COUNT(a) (sizeof (a) / sizeof (a)[0])
 
@@ -119,12 +120,11 @@ static int64_t first_row(const struct options *options, int64_t organization)
 
 static void write_time(int64_t ms)
 {
-	time_t seconds = (time_t)(ms / 1000);
-	struct tm tm;
+	struct utc_time time = utc_from_ms(ms);
+	char text[UTC_TEXT_LEN];
 
-	gmtime_r(&seconds, &tm);
-	printf("%04d-%02d-%02d %02d:%02d:%02d.%03d", tm.tm_year + 1900, tm.tm_mon + 1,
-	       tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(ms % 1000));
+	utc_write(text, &time);
+	printf("%.10s %.12s", text, text + 11);
 }
 
 /* Writes JSON text as a field: LOAD DATA takes a backslash as its own escape. */
@@ -188,11 +188,10 @@ static void write_meta_info(uint64_t *state, const char *source, int64_t created
 		printf(",\"source\":\"%s\"", source);
 	printf(",\"timestamp\":\"");
 	created_ms -= (int64_t)(draw(state) % 60000);
-	time_t seconds = (time_t)(created_ms / 1000);
-	struct tm tm;
-	gmtime_r(&seconds, &tm);
-	printf("%04d-%02d-%02dT%02d:%02d:%02dZ\"}", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-	       tm.tm_hour, tm.tm_min, tm.tm_sec);
+	struct utc_time time = utc_from_ms(created_ms);
+	char text[UTC_TEXT_LEN];
+	utc_write(text, &time);
+	printf("%.19sZ\"}", text);
 }
 
 static void write_records(uint64_t *state)
@@ -293,14 +292,13 @@ static int64_t integer(const char *name, const char *text, int64_t min)
 
 static int64_t day_ms(const char *text)
 {
-	struct tm tm = {0};
-	const char *end = strptime(text, "%Y-%m-%d", &tm);
+	int32_t day;
 
-	if (end == NULL || *end != '\0') {
+	if (!utc_parse_day(slice_of(text), &day)) {
 		fprintf(stderr, "generate: --end must be a day YYYY-MM-DD, not \"%s\"\n", text);
 		exit(2);
 	}
-	return (int64_t)timegm(&tm) * 1000;
+	return day * UTC_DAY_MS;
 }
 
 int main(int argc, char **argv)

@@ -2,6 +2,10 @@
 
 #include <time.h>
 
+/* All by hand: the C library's calendar counts leap seconds where TZ is a "right/" zone. */
+
+enum { DAYS_BEFORE_1970 = 719468, CYCLE_DAYS = 146097 }; /* from 0000-03-01; of 400 years */
+
 /* Days from 1970-01-01; years run from March so that a leap day comes last. */
 static int32_t day_number(unsigned year, unsigned month, unsigned day)
 {
@@ -11,7 +15,23 @@ static int32_t day_number(unsigned year, unsigned month, unsigned day)
 
 	return (int32_t)(march_year * 365 + march_year / 4 - century + century / 4 +
 	                 (month_from_march * 153 + 2) / 5 + day) -
-	       719469;
+	       DAYS_BEFORE_1970 - 1;
+}
+
+/* The other way: fills year, month and day. */
+static void set_day(struct utc_time *time, int32_t day)
+{
+	unsigned from_start = (unsigned)(day + DAYS_BEFORE_1970);
+	unsigned in_cycle = from_start % CYCLE_DAYS;
+	/* Without the leap days of 4 years, those of centuries, and that of the whole. */
+	unsigned year =
+	    (in_cycle - in_cycle / 1460 + in_cycle / 36524 - in_cycle / (CYCLE_DAYS - 1)) / 365;
+	unsigned in_year = in_cycle - (year * 365 + year / 4 - year / 100);
+	unsigned month_from_march = (in_year * 5 + 2) / 153;
+
+	time->day = in_year - (month_from_march * 153 + 2) / 5 + 1;
+	time->month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9;
+	time->year = year + from_start / CYCLE_DAYS * 400 + (time->month <= 2);
 }
 
 static unsigned month_length(unsigned year, unsigned month)
@@ -60,15 +80,13 @@ struct utc_time utc_from_ms(int64_t ms)
 {
 	int32_t day = utc_day(ms);
 	unsigned in_day = (unsigned)(ms - day * UTC_DAY_MS);
-	time_t seconds = (time_t)day * 86400;
-	struct tm tm;
+	struct utc_time time = {.hour = in_day / 3600000,
+	                        .minute = in_day / 60000 % 60,
+	                        .second = in_day / 1000 % 60,
+	                        .millisecond = in_day % 1000};
 
-	gmtime_r(&seconds, &tm);
-	return (struct utc_time){
-	    .year = (unsigned)tm.tm_year + 1900, .month = (unsigned)tm.tm_mon + 1,
-	    .day = (unsigned)tm.tm_mday, .hour = in_day / 3600000,
-	    .minute = in_day / 60000 % 60, .second = in_day / 1000 % 60,
-	    .millisecond = in_day % 1000};
+	set_day(&time, day);
+	return time;
 }
 
 int64_t utc_now_ms(void)

@@ -1,6 +1,7 @@
 #include "test.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "base/utc.h"
@@ -53,6 +54,26 @@ static void test_utc_parse_day(void **state)
 	}
 }
 
+/* Leap seconds are no business of days, whatever the machine's zone. */
+static void test_utc_knows_no_leap_seconds(void **state)
+{
+	char *zone = getenv("TZ") != NULL ? strdup(getenv("TZ")) : NULL;
+	char text[UTC_TEXT_LEN + 1] = "";
+
+	(void)state;
+	setenv("TZ", "right/UTC", 1);
+	tzset();
+	struct utc_time time = utc_from_ms(INT64_C(1723420800000));
+	utc_write(text, &time);
+	if (zone != NULL)
+		setenv("TZ", zone, 1);
+	else
+		unsetenv("TZ");
+	tzset();
+	free(zone);
+	assert_string_equal(text, "2024-08-12T00:00:00.000Z");
+}
+
 /* Every day of the range, against the C library's calendar. */
 static void test_utc_agrees_with_the_calendar(void **state)
 {
@@ -68,7 +89,9 @@ static void test_utc_agrees_with_the_calendar(void **state)
 		assert_row(text, utc_parse_day(slice_of(text), &parsed));
 		assert_row(text, parsed == day);
 		struct utc_time last = utc_from_ms((day + 1) * UTC_DAY_MS - 1);
-		assert_row(text, last.day == (unsigned)tm.tm_mday && last.hour == 23 &&
+		assert_row(text, last.year == (unsigned)tm.tm_year + 1900 &&
+		                     last.month == (unsigned)tm.tm_mon + 1 &&
+		                     last.day == (unsigned)tm.tm_mday && last.hour == 23 &&
 		                     last.minute == 59 && last.second == 59 && last.millisecond == 999);
 		assert_row(text, utc_to_ms(&last) == (day + 1) * UTC_DAY_MS - 1);
 		assert_row(text, utc_day(day * UTC_DAY_MS) == day);
@@ -122,6 +145,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_utc_parse_day),
+	    cmocka_unit_test(test_utc_knows_no_leap_seconds),
 	    cmocka_unit_test(test_utc_agrees_with_the_calendar),
 	    cmocka_unit_test(test_utc_write),
 	    cmocka_unit_test(test_utc_writes_all_digits),
