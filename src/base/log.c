@@ -1,9 +1,13 @@
 #include "base/log.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -15,6 +19,7 @@ _Static_assert((int)LINE_SIZE <= PIPE_BUF, "lines of several processes must not 
 
 const char *const log_level_names[] = {"error", "warning", "info", "debug"};
 const char *const log_target_names[] = {"stderr", "syslog"};
+const char *log_syslog_path = "/dev/log";
 
 /* One process, one thread, one line at a time. */
 static enum log_level max_level = LOG_LEVEL_INFO;
@@ -26,13 +31,12 @@ static char line_data[LINE_SIZE];
 static struct text line;
 static char gathered[LINE_SIZE]; /* whole lines that are still to be written */
 static size_t gathered_len;
+static int syslog_fd = -1;
 
 void log_open(enum log_level level, enum log_target target)
 {
 	max_level = level;
 	line_target = target;
-	if (target == LOG_TARGET_SYSLOG)
-		openlog("usage-record-api", LOG_PID, LOG_DAEMON);
 }
 
 void log_set_request(const char *id)
@@ -111,6 +115,41 @@ void log_begin(enum log_level level, const char *event)
 		log_text("request_id", slice_of(request_id));
 }
 
+static bool connect_to_syslog(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	strncpy(address.sun_path, log_syslog_path, sizeof address.sun_path - 1);
+	syslog_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (syslog_fd < 0)
+		return false;
+	if (connect(syslog_fd, (struct sockaddr *)&address, sizeof address) == 0)
+		return true;
+	close(syslog_fd);
+	syslog_fd = -1;
+	return false;
+}
+
+/* syslog(3) waits for a daemon that reads no more.  The daemon knows the time itself. */
+static void send_to_syslog(int priority)
+{
+	char head[64];
+	struct text text = TEXT_IN(head);
+
+	text_add_format(&text, "<%d>usage-record-api[%d]: ", LOG_DAEMON | priority, process_id);
+	struct iovec parts[] = {{head, text.len}, {line.data, line.len}};
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+	/* A daemon that was started anew has another socket. */
+	for (int tries = 0; tries < 2; tries++) {
+		if (syslog_fd < 0 && !connect_to_syslog())
+			return;
+		if (sendmsg(syslog_fd, &message, MSG_NOSIGNAL) >= 0 || errno == EAGAIN)
+			return;
+		close(syslog_fd);
+		syslog_fd = -1;
+	}
+}
+
 void log_end(void)
 {
 	static const int priorities[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
@@ -120,7 +159,7 @@ void log_end(void)
 	line.size = LINE_SIZE;
 	TEXT_ADD(&line, "}");
 	if (line_target == LOG_TARGET_SYSLOG) {
-		syslog(priorities[line_level], "%.*s", (int)line.len, line.data);
+		send_to_syslog(priorities[line_level]);
 		return;
 	}
 	TEXT_ADD(&line, "\n");

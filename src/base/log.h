@@ -33,6 +33,9 @@ enum log_target {
 
 extern const char *const log_target_names[LOG_TARGET_COUNT];
 
+/* The socket of the syslog daemon, "/dev/log"; tests have one of their own. */
+extern const char *log_syslog_path;
+
 /* Lines above level are dropped from now on.  Before the first call: info, stderr. */
 void log_open(enum log_level level, enum log_target target);
 

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -113,6 +115,47 @@ static void test_log_gathers_info_and_writes_errors_at_once(void **state)
 	assert_non_null(strstr(lines, "comes at once"));
 }
 
+static int listen_as_syslog(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+
+	strcpy(address.sun_path, path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+	return fd;
+}
+
+/* A daemon that reads nothing costs lines; the test would hang if it cost more. */
+static void test_log_never_waits_for_syslog(void **state)
+{
+	char folder[] = "/tmp/test_log.XXXXXX", path[64], line[8192];
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof path, "%s/log", folder);
+	log_syslog_path = path;
+	log_open(LOG_LEVEL_INFO, LOG_TARGET_SYSLOG);
+	log_message(LOG_LEVEL_INFO, "to nobody");
+
+	for (int daemon = 0; daemon < 2; daemon++) { /* the second is the first, restarted */
+		int fd = listen_as_syslog(path);
+		for (int i = 0; i < 10000; i++)
+			log_message(LOG_LEVEL_ERROR, "line %d of %d", i, daemon);
+		ssize_t len = recv(fd, line, sizeof line - 1, 0);
+		assert_true(len > 0);
+		line[len] = '\0';
+		assert_memory_equal(line, "<27>usage-record-api[", 21);
+		assert_non_null(strstr(line, "]: {\"time\":\""));
+		char expected[64];
+		snprintf(expected, sizeof expected, "\"line 0 of %d\"}", daemon);
+		assert_non_null(strstr(line, expected));
+		close(fd);
+		unlink(path);
+	}
+	log_open(LOG_LEVEL_INFO, LOG_TARGET_STDERR);
+	rmdir(folder);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -135,6 +178,7 @@ int main(void)
 	    cmocka_unit_test(test_log_cuts_long_text),
 	    cmocka_unit_test(test_log_keeps_the_members_behind_long_text),
 	    cmocka_unit_test(test_log_gathers_info_and_writes_errors_at_once),
+	    cmocka_unit_test(test_log_never_waits_for_syslog),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
