@@ -2,9 +2,11 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store/hosts.h"
@@ -133,6 +135,23 @@ static bool check_names(FILE *err)
 	return is_good;
 }
 
+/* Whether the folder of a file that is still to be made is there. */
+static bool check_folder(const char *file, FILE *err)
+{
+	const char *slash = strrchr(file, '/');
+	char folder[PATH_MAX];
+	struct stat status;
+
+	if (file[0] == '\0')
+		return true;
+	snprintf(folder, sizeof folder, "%.*s/", slash != NULL ? (int)(slash - file) : 1,
+	         slash != NULL ? file : ".");
+	if (stat(folder, &status) == 0)
+		return true;
+	fprintf(err, "usage-record-api: %s: %s\n", folder, strerror(errno));
+	return false;
+}
+
 /* What each setting by itself cannot know. */
 static bool check_together(const struct settings *settings, FILE *err)
 {
@@ -151,6 +170,12 @@ static bool check_together(const struct settings *settings, FILE *err)
 		             PREFIX "DB_READ_TIMEOUT_S, or no statement would ever reach its limit\n");
 		is_good = false;
 	}
+	if (database->tls == DATABASE_TLS_VERIFY && database->tls_ca[0] == '\0') {
+		fprintf(err, "usage-record-api: " PREFIX "DB_TLS=verify wants " PREFIX "DB_TLS_CA, the "
+		             "authorities that may have signed; /etc/ssl/certs/ca-certificates.crt has the "
+		             "system's\n");
+		is_good = false;
+	}
 	const char *const files[] = {database->option_file, database->tls_ca};
 	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
 		if (files[i][0] != '\0' && access(files[i], R_OK) != 0) {
@@ -158,7 +183,7 @@ static bool check_together(const struct settings *settings, FILE *err)
 			is_good = false;
 		}
 	}
-	return is_good;
+	return check_folder(settings->metrics_file, err) && is_good;
 }
 
 bool settings_read(struct settings *settings, FILE *err)
@@ -184,6 +209,10 @@ void settings_print(const struct settings *settings, FILE *out)
 {
 	for (size_t i = 0; i < SETTING_COUNT; i++) {
 		const void *member = (const char *)settings + table[i].offset;
+		if (table[i].type == SETTING_TEXT && (*(const char *const *)member)[0] == '\0') {
+			fprintf(out, "# " PREFIX "%s is not set\n", table[i].name);
+			continue;
+		}
 		fprintf(out, PREFIX "%s=", table[i].name);
 		switch (table[i].type) {
 		case SETTING_TEXT:

@@ -26,7 +26,7 @@ struct settings {
  * unknown; each fault is said on its own line of err.  The texts are the environment's. */
 bool settings_read(struct settings *settings, FILE *err);
 
-/* Writes the settings in effect, NAME=value, a line each. */
+/* Writes the settings in effect, NAME=value or a comment, a line each. */
 void settings_print(const struct settings *settings, FILE *out);
 
 /* Writes the table: name, accepted values, default, what it is for. */

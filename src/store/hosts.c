@@ -4,6 +4,10 @@
 
 enum { PORT_MAX = 65535 };
 
+/* Of names and addresses, with the zone of an IPv6 one: no quote, no white space. */
+static const char name_characters[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:%";
+
 /* A port up to the end of text. */
 static bool parse_port(const char *text, const char *end, unsigned *port)
 {
@@ -32,7 +36,8 @@ static bool parse_host(const char *text, size_t len, struct host *host)
 	if (name_end == NULL)
 		name_end = end;
 	size_t name_len = (size_t)(name_end - text);
-	if (name_len == 0 || name_len >= sizeof host->name)
+	if (name_len == 0 || name_len >= sizeof host->name ||
+	    strspn(text, name_characters) < name_len)
 		return false;
 	memcpy(host->name, text, name_len);
 	host->name[name_len] = '\0';

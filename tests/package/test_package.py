@@ -202,6 +202,7 @@ def test_the_unit_holds_no_secret_and_never_gives_up(unit):
     values = dict(unit)
     assert values["StartLimitIntervalSec"] == "0" and values["Restart"] == "always"
     assert values["LoadCredential"] == "client.cnf:/etc/usage-record-api/client.cnf"
+    assert values["LimitCORE"] == "0" and values["ExecReload"] == "/bin/kill -HUP $MAINPID"
     assert values["Sockets"] == SOCKET and values["StandardInput"] == "socket"
 
 

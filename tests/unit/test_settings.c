@@ -47,8 +47,12 @@ static void test_settings_accepts(void **state)
 	assert_string_equal(settings.database.hosts, "a,b:3307");
 	assert_true(read_with("USAGE_RECORD_API_DB_PORT", "65535", &settings));
 	assert_int_equal(settings.database.port, 65535);
+	setenv("USAGE_RECORD_API_DB_TLS_CA", "/dev/null", 1);
 	assert_true(read_with("USAGE_RECORD_API_DB_TLS", "verify", &settings));
+	unsetenv("USAGE_RECORD_API_DB_TLS_CA");
 	assert_int_equal(settings.database.tls, DATABASE_TLS_VERIFY);
+	assert_true(read_with("USAGE_RECORD_API_METRICS_FILE", "metrics", &settings));
+	assert_true(read_with("USAGE_RECORD_API_METRICS_FILE", "/metrics", &settings));
 	assert_true(read_with("USAGE_RECORD_API_LOG_TARGET", "syslog", &settings));
 	assert_int_equal(settings.log_target, LOG_TARGET_SYSLOG);
 }
@@ -83,6 +87,14 @@ static void test_settings_refuses(void **state)
 	    {"USAGE_RECORD_API_DB_HOST", "db:x",
 	     "usage-record-api: USAGE_RECORD_API_DB_HOST must be 1 to 8 of host, host:port or "
 	     "[address]:port, separated by commas, not \"db:x\"\n"},
+	    {"USAGE_RECORD_API_DB_TLS", "verify",
+	     "usage-record-api: USAGE_RECORD_API_DB_TLS=verify wants USAGE_RECORD_API_DB_TLS_CA, the "
+	     "authorities that may have signed; /etc/ssl/certs/ca-certificates.crt has the system's\n"},
+	    {"USAGE_RECORD_API_METRICS_FILE", "/no/such/folder/metrics",
+	     "usage-record-api: /no/such/folder/: No such file or directory\n"},
+	    {"USAGE_RECORD_API_DB_HOST", "\"db1,db2\"",
+	     "usage-record-api: USAGE_RECORD_API_DB_HOST must be 1 to 8 of host, host:port or "
+	     "[address]:port, separated by commas, not \"\"db1,db2\"\"\n"},
 	    {"USAGE_RECORD_API_DB_OPTION_FILE", "/no/such/file",
 	     "usage-record-api: /no/such/file: No such file or directory\n"},
 	    {"USAGE_RECORD_API_DB_STATEMENT_TIMEOUT_MS", "7000",
@@ -114,11 +126,13 @@ static void test_settings_print_and_help_name_every_setting(void **state)
 	settings_help(out);
 	fclose(out);
 	for (const char *line = printed; *line != '\0'; line = strchr(line, '\n') + 1, count++) {
-		snprintf(name, sizeof name, "  %.*s\n", (int)strcspn(line, "="), line);
+		const char *start = line + strspn(line, "# ");
+		snprintf(name, sizeof name, "  %.*s\n", (int)strcspn(start, "= "), start);
 		assert_row(name, strstr(help, name) != NULL);
 	}
 	assert_true(count > 10);
 	assert_non_null(strstr(printed, "USAGE_RECORD_API_DB_STATEMENT_TIMEOUT_MS=5000\n"));
+	assert_non_null(strstr(printed, "# USAGE_RECORD_API_DB_HOST is not set\n"));
 	free(printed);
 	free(help);
 	free(said);

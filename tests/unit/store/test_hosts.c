@@ -15,6 +15,7 @@ static void test_hosts_parse_accepts(void **state)
 	    {"db:65535", 1, {{"db", 65535}}},
 	    {"a,b:1,c.example", 3, {{"a", 7}, {"b", 1}, {"c.example", 7}}},
 	    {"127.0.0.1:3306,::1", 2, {{"127.0.0.1", 3306}, {"::1", 7}}},
+	    {"fe80::1%eth0,my_db-1", 2, {{"fe80::1%eth0", 7}, {"my_db-1", 7}}},
 	    {"[::1]:3307,[2001:db8::1]", 2, {{"::1", 3307}, {"2001:db8::1", 7}}},
 	};
 	struct hosts hosts;
@@ -35,7 +36,7 @@ static void test_hosts_parse_refuses(void **state)
 	static const char *const rows[] = {
 	    ",", "a,", ",a", "a,,b", ":3306", "a:", "a:0", "a:65536", "a:x", "a: 1", "a:-1", "a:1x",
 	    "a:99999999999999999999", "[::1", "[]", "[]:1", "[::1]x", "[::1]:", "[::1]1",
-	    "1,2,3,4,5,6,7,8,9",
+	    "1,2,3,4,5,6,7,8,9", "\"db1,db2\"", "'db'", "db1, db2", " db", "db/x", "dé",
 	};
 	char long_name[HOSTS_NAME_SIZE + 1];
 	struct hosts hosts;
