@@ -1,6 +1,12 @@
+import signal
+
 import pytest
 
 import service as service_module
+
+# Told to stop: as by Ctrl-C, so that the fixtures stop their servers.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SAMPLE_ROWS = 12000
 

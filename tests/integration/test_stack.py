@@ -1,10 +1,18 @@
 """tools/stack and the scripts of sql: what they leave alone, and what they live with."""
 
+import contextlib
+import fcntl
+import os
+import pathlib
+import re
+import signal
 import subprocess
+import tempfile
 
 import pytest
 
-from service import ROOT
+import service as service_module
+from service import ROOT, wait_until
 
 
 def stop(part, folder):
@@ -37,3 +45,72 @@ def test_a_server_without_tls_is_taken_by_its_unix_socket(own_service):
     key = subprocess.run([ROOT / "sql/usage-record-api-key", "list", "--", "--no-defaults", "--user=root",
                           f"--socket={own_service.dir}/mysql.sock"], capture_output=True, text=True, timeout=60)
     assert key.returncode == 0, key.stderr
+
+
+def servers():
+    """The folders in which the servers of tests run."""
+    found = set()
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found |= set(re.findall(rb"/tmp/ura-[^/]+", path.read_bytes()))
+    return found
+
+
+@pytest.mark.unsanitized
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_tests_that_are_stopped_leave_nothing_behind(how):
+    before = servers()
+    process = subprocess.Popen([ROOT / "tools/test", "integration"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               env={**os.environ, "TEST_GROUP": "", "PYTEST_ADDOPTS": "-k hundred_spellings"})
+    started = wait_until(lambda: servers() - before, seconds=60)
+    process.send_signal(how)
+    assert process.wait(60) != 0
+    assert not started & servers() and not any(pathlib.Path(os.fsdecode(folder)).exists() for folder in started)
+
+
+def test_the_servers_have_no_file_of_who_starts_them(tmp_path):
+    """Not even one with a large number; with a lock on it, nobody else would ever get it."""
+    with open(tmp_path / "lock", "w") as lock:
+        high = fcntl.fcntl(lock, fcntl.F_DUPFD, 200)
+        service = service_module.Service()
+        try:
+            for part in ("database", "workers", "nginx"):
+                subprocess.run([ROOT / "tools/stack", part, "start", service.dir], check=True, timeout=120, pass_fds=[high],
+                               env={**os.environ, "PORT": str(service.port), "WORKERS": "1", "WORKER": service.worker,
+                                    **service.environment()})
+            pids = [service.pid(name) for name in ("mysql", "workers", "nginx")] + service.worker_pids()
+            for pid in pids:
+                files = [os.readlink(path) for path in pathlib.Path(f"/proc/{pid}/fd").iterdir()]
+                assert str(tmp_path / "lock") not in files
+            assert service.sql("SELECT @@tmpdir", database=None)[0][0] == f"{service.dir}/tmp"
+        finally:
+            os.close(high)
+            service.remove()
+
+
+@pytest.mark.unsanitized
+def test_run_starts_anew_when_something_else_is_wanted():
+    with tempfile.TemporaryDirectory(prefix="ura-", dir="/tmp") as folder:
+        port = service_module.free_port()
+
+        def run(*arguments, **more):
+            return subprocess.run([ROOT / "tools/run", *arguments], check=True, stdout=subprocess.PIPE, text=True, timeout=120,
+                                  env={**os.environ, "PORT": str(port), "WORKERS": "1", "SAMPLE_ROWS": "100",
+                                       "STATE_DIR": folder, **more}).stdout
+
+        def command(text, mark):
+            """A line that is to be pasted, run as it stands; its answer's status."""
+            line = next(line for line in text.splitlines() if mark in line)
+            line = line[line.index("curl"):].replace("curl", "curl -s -o /dev/null -w '%{http_code}'", 1)
+            return subprocess.run(line, shell=True, check=True, stdout=subprocess.PIPE, text=True, timeout=60).stdout
+        try:
+            assert command(run(), "curl -i") == "200"
+            text = run()
+            assert "runs already" in text
+            assert [command(text, mark) for mark in ("list:", "health:", "metrics:")] == ["200"] * 3
+            text = run(AUTH="1")
+            assert "runs already" not in text and command(text, "curl -i") == "200"
+            assert command(run("status"), "list:") == "401"  # the key is shown once
+            assert "runs already" in run(AUTH="1")
+        finally:
+            run("stop")
