@@ -17,7 +17,7 @@
 
 #include "base/utc.h"
 
-#define ARRAY_COUNT(a) (sizeof (a) / sizeof (a)[0])
+#define ARRAY_COUNT(a) (sizeof(a) / sizeof(a)[0])
 
 enum { DAY_MS = 86400000 };
 
@@ -36,24 +36,21 @@ struct weighted {
 	int weight;
 };
 
-static const struct weighted partners[] = {
-    {"AWS", 580}, {"AZURE", 290}, {"GCP", 130}};
+static const struct weighted partners[] = {{"AWS", 580}, {"AZURE", 290}, {"GCP", 130}};
 
-static const struct weighted statuses[] = {
-    {"REPORTED", 880}, {"REPORT_FAILED", 40}, {"INVALID", 30},
-    {"REPORT_PENDING", 20}, {"CREATED", 20}, {"DELETED", 10}};
+static const struct weighted statuses[] = {{"REPORTED", 880}, {"REPORT_FAILED", 40},
+                                           {"INVALID", 30},   {"REPORT_PENDING", 20},
+                                           {"CREATED", 20},   {"DELETED", 10}};
 
-static const struct weighted sources[] = {
-    {"API", 620}, {"METRONOME", 200}, {"ORB", 100},
-    {"INTERNAL", 50}, {"", 10}, {NULL, 20}};
+static const struct weighted sources[] = {{"API", 620},     {"METRONOME", 200}, {"ORB", 100},
+                                          {"INTERNAL", 50}, {"", 10},           {NULL, 20}};
 
-static const struct weighted metrics[] = {
-    {"compute_hours", 250}, {"storage_gb_month", 250}, {"api_calls", 200},
-    {"egress_gb", 150}, {"seats", 100}, {"tokens_in", 50}};
+static const struct weighted metrics[] = {{"compute_hours", 250}, {"storage_gb_month", 250},
+                                          {"api_calls", 200},     {"egress_gb", 150},
+                                          {"seats", 100},         {"tokens_in", 50}};
 
 static const struct weighted regions[] = {
-    {"us-east-1", 400}, {"eu-west-1", 300}, {"ap-northeast-1", 200},
-    {"sa-east-1", 100}};
+    {"us-east-1", 400}, {"eu-west-1", 300}, {"ap-northeast-1", 200}, {"sa-east-1", 100}};
 
 /* The same names as they are, and as PHP's json_encode writes them. */
 static const char *const customers[][2] = {
@@ -94,8 +91,7 @@ static const char *pick(uint64_t *state, const struct weighted *table)
 /* Nine letters and digits that stand for (kind, number), the same each time. */
 static const char *identifier(char text[static 10], uint64_t seed, char kind, uint64_t number)
 {
-	static const char alphabet[] =
-	    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+	static const char alphabet[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 	uint64_t bits = mix(mix(seed + (unsigned char)kind) + number);
 
 	for (int i = 0; i < 9; i++, bits /= 62)
@@ -169,7 +165,8 @@ static void write_meta_info(uint64_t *state, const char *source, int64_t created
 
 	printf("\t{\"SkipValidation\":%s,\"billableRecords\":[", style % 16 == 0 ? "true" : "false");
 	for (int i = 0; i < billable_count; i++) {
-		printf("%s{\"key\":\"%s\",\"properties\":{\"region\":\"%s\",\"cluster\":\"c-%04u\"},\"quantity\":",
+		printf("%s{\"key\":\"%s\",\"properties\":{\"region\":\"%s\",\"cluster\":\"c-%04u\"},"
+		       "\"quantity\":",
 		       i > 0 ? "," : "", pick(state, metrics), pick(state, regions),
 		       (unsigned)(draw(state) % 2000));
 		write_amount(state);
@@ -241,7 +238,8 @@ static void write_row(const struct options *options, int64_t row, int64_t organi
 	write_identifier(identifier(id, options->seed, 'o', (uint64_t)organization));
 	write_identifier(partner);
 	write_identifier(gaps % 32 == 0 ? NULL : identifier(id, organization_seed, 'b', buyer));
-	write_identifier(gaps % 64 < 3 ? NULL : identifier(id, organization_seed, 'e', buyer * 2 + (a & 1)));
+	write_identifier(gaps % 64 < 3 ? NULL
+	                               : identifier(id, organization_seed, 'e', buyer * 2 + (a & 1)));
 	write_identifier(gaps % 128 == 5 ? NULL
 	                                 : identifier(id, organization_seed, 'p', b % product_count));
 	write_identifier(status);
@@ -283,8 +281,8 @@ static int64_t integer(const char *name, const char *text, int64_t min)
 	errno = 0;
 	long long value = strtoll(text, &end, 10);
 	if (errno != 0 || end == text || *end != '\0' || value < min) {
-		fprintf(stderr, "generate: %s must be an integer from %" PRId64 ", not \"%s\"\n", name,
-		        min, text);
+		fprintf(stderr, "generate: %s must be an integer from %" PRId64 ", not \"%s\"\n", name, min,
+		        text);
 		exit(2);
 	}
 	return value;
@@ -303,29 +301,53 @@ static int64_t day_ms(const char *text)
 
 int main(int argc, char **argv)
 {
-	static const struct option names[] = {
-	    {"rows", required_argument, NULL, 'r'},   {"end", required_argument, NULL, 'e'},
-	    {"organizations", required_argument, NULL, 'o'}, {"days", required_argument, NULL, 'd'},
-	    {"seed", required_argument, NULL, 's'},   {"from", required_argument, NULL, 'f'},
-	    {"to", required_argument, NULL, 't'},     {"largest", no_argument, NULL, 'l'},
-	    {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
-	struct options options = {.organization_count = 50, .day_count = 90, .seed = 1,
-	                          .to = INT64_MAX, .end_ms = -1};
+	static const struct option names[] = {{"rows", required_argument, NULL, 'r'},
+	                                      {"end", required_argument, NULL, 'e'},
+	                                      {"organizations", required_argument, NULL, 'o'},
+	                                      {"days", required_argument, NULL, 'd'},
+	                                      {"seed", required_argument, NULL, 's'},
+	                                      {"from", required_argument, NULL, 'f'},
+	                                      {"to", required_argument, NULL, 't'},
+	                                      {"largest", no_argument, NULL, 'l'},
+	                                      {"help", no_argument, NULL, 'h'},
+	                                      {NULL, 0, NULL, 0}};
+	struct options options = {
+	    .organization_count = 50, .day_count = 90, .seed = 1, .to = INT64_MAX, .end_ms = -1};
 	bool largest = false;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", names, NULL)) != -1) {
 		switch (c) {
-		case 'r': options.row_count = integer("--rows", optarg, 1); break;
-		case 'e': options.end_ms = day_ms(optarg); break;
-		case 'o': options.organization_count = integer("--organizations", optarg, 1); break;
-		case 'd': options.day_count = integer("--days", optarg, 1); break;
-		case 's': options.seed = (uint64_t)integer("--seed", optarg, 0); break;
-		case 'f': options.from = integer("--from", optarg, 0); break;
-		case 't': options.to = integer("--to", optarg, 0); break;
-		case 'l': largest = true; break;
-		case 'h': usage(stdout); return 0;
-		default: usage(stderr); return 2;
+		case 'r':
+			options.row_count = integer("--rows", optarg, 1);
+			break;
+		case 'e':
+			options.end_ms = day_ms(optarg);
+			break;
+		case 'o':
+			options.organization_count = integer("--organizations", optarg, 1);
+			break;
+		case 'd':
+			options.day_count = integer("--days", optarg, 1);
+			break;
+		case 's':
+			options.seed = (uint64_t)integer("--seed", optarg, 0);
+			break;
+		case 'f':
+			options.from = integer("--from", optarg, 0);
+			break;
+		case 't':
+			options.to = integer("--to", optarg, 0);
+			break;
+		case 'l':
+			largest = true;
+			break;
+		case 'h':
+			usage(stdout);
+			return 0;
+		default:
+			usage(stderr);
+			return 2;
 		}
 	}
 	if (largest) {

@@ -18,7 +18,8 @@ extern char **environ;
 static const char *const tls_names[] = {"off", "required", "verify"};
 _Static_assert(sizeof tls_names / sizeof tls_names[0] == DATABASE_TLS_COUNT, "a name each");
 
-/* In alphabetical order. */
+/* In alphabetical order, a row each. */
+/* clang-format off */
 static const struct setting {
 	const char *name;
 	enum { SETTING_TEXT, SETTING_NUMBER, SETTING_WORD } type;
@@ -68,6 +69,7 @@ static const struct setting {
      "milliseconds from which on a request is logged as slow", 0, 600000, NULL, 0},
 #undef AT
 };
+/* clang-format on */
 enum { SETTING_COUNT = sizeof table / sizeof table[0] };
 
 static void print_accepted(const struct setting *setting, FILE *out)
@@ -160,14 +162,15 @@ static bool check_together(const struct settings *settings, FILE *err)
 	bool is_good = true;
 
 	if (!hosts_parse(database->hosts, database->port, &hosts)) {
-		fprintf(err, "usage-record-api: " PREFIX "DB_HOST must be 1 to %d of host, host:port or "
-		             "[address]:port, separated by commas, not \"%s\"\n",
+		fprintf(err,
+		        "usage-record-api: " PREFIX "DB_HOST must be 1 to %d of host, host:port or "
+		        "[address]:port, separated by commas, not \"%s\"\n",
 		        HOSTS_MAX, database->hosts);
 		is_good = false;
 	}
 	if (database->statement_timeout_ms >= database->read_timeout_s * 1000) {
-		fprintf(err, "usage-record-api: " PREFIX "DB_STATEMENT_TIMEOUT_MS must be less than "
-		             PREFIX "DB_READ_TIMEOUT_S, or no statement would ever reach its limit\n");
+		fprintf(err, "usage-record-api: " PREFIX "DB_STATEMENT_TIMEOUT_MS must be less than " PREFIX
+		             "DB_READ_TIMEOUT_S, or no statement would ever reach its limit\n");
 		is_good = false;
 	}
 	if (database->tls == DATABASE_TLS_VERIFY && database->tls_ca[0] == '\0') {

@@ -25,11 +25,7 @@ enum log_level {
 
 extern const char *const log_level_names[LOG_LEVEL_COUNT];
 
-enum log_target {
-	LOG_TARGET_STDERR,
-	LOG_TARGET_SYSLOG,
-	LOG_TARGET_COUNT
-};
+enum log_target { LOG_TARGET_STDERR, LOG_TARGET_SYSLOG, LOG_TARGET_COUNT };
 
 extern const char *const log_target_names[LOG_TARGET_COUNT];
 

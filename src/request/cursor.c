@@ -19,9 +19,9 @@ static uint32_t checksum(const char *text, size_t len)
 void cursor_write(char out[static CURSOR_TEXT_SIZE], const struct cursor *cursor)
 {
 	/* Counted from the first day on, no field is negative. */
-	const uint64_t fields[] = {
-	    (uint64_t)(cursor->after.creation_ms - UTC_FIRST_DAY * UTC_DAY_MS),
-	    cursor->after.serial_id, cursor->offset, (uint32_t)(cursor->end_day - UTC_FIRST_DAY)};
+	const uint64_t fields[] = {(uint64_t)(cursor->after.creation_ms - UTC_FIRST_DAY * UTC_DAY_MS),
+	                           cursor->after.serial_id, cursor->offset,
+	                           (uint32_t)(cursor->end_day - UTC_FIRST_DAY)};
 	struct text text = {.data = out, .size = CURSOR_TEXT_SIZE};
 
 	for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
@@ -51,7 +51,8 @@ bool cursor_parse(struct slice text, struct cursor *cursor)
 
 	struct cursor parsed = {
 	    .after = {.creation_ms = (int64_t)ms + UTC_FIRST_DAY * UTC_DAY_MS, .serial_id = serial_id},
-	    .offset = offset, .end_day = (int32_t)day + UTC_FIRST_DAY};
+	    .offset = offset,
+	    .end_day = (int32_t)day + UTC_FIRST_DAY};
 	cursor_write(canonical, &parsed);
 	if (strcmp(canonical, given) != 0) /* one text for each place; checks the sum too */
 		return false;

@@ -9,16 +9,16 @@
 enum { VALUE_SIZE = METAINFO_LEN_MAX + 2, QUOTE_LEN = 60 };
 
 static const char *const partners[] = {"AWS", "AZURE", "GCP", NULL};
-static const char *const statuses[] = {"CREATED",  "DELETED",        "INVALID",
-                                       "REPORTED", "REPORT_PENDING", "REPORT_FAILED", NULL};
+static const char *const statuses[] = {"CREATED",        "DELETED",       "INVALID", "REPORTED",
+                                       "REPORT_PENDING", "REPORT_FAILED", NULL};
 static const char *const sources[] = {"API", "INTERNAL", "METRONOME", "ORB", "", NULL};
 
 struct parse {
 	struct filter *filter;
 	struct text message;
-	const char *name;   /* of the parameter at hand */
-	struct slice given; /* its value as it came */
-	enum url_form form; /* how that is encoded */
+	const char *name;       /* of the parameter at hand */
+	struct slice given;     /* its value as it came */
+	enum url_form form;     /* how that is encoded */
 	char value[VALUE_SIZE]; /* the same decoded, NUL-terminated */
 	size_t value_len;
 	bool has_start, has_end;
@@ -88,7 +88,10 @@ static const char *parse_word(struct parse *parse, const char *const *accepted)
 	char data[200];
 	struct text list = TEXT_IN(data);
 	for (const char *const *word = accepted; *word != NULL; word++)
-		text_add_format(&list, "%s%s", word == accepted ? "be " : word[1] != NULL ? ", " : " or ",
+		text_add_format(&list, "%s%s",
+		                word == accepted  ? "be "
+		                : word[1] != NULL ? ", "
+		                                  : " or ",
 		                **word != '\0' ? *word : "empty");
 	reject(parse, text_slice(&list));
 	return NULL;
@@ -105,8 +108,7 @@ static void parse_integer(struct parse *parse, uint32_t min, uint32_t max, uint3
 	uint64_t value = 0;
 	size_t i = 0;
 
-	while (i < parse->value_len && parse->value[i] >= '0' && parse->value[i] <= '9' &&
-	       value <= max)
+	while (i < parse->value_len && parse->value[i] >= '0' && parse->value[i] <= '9' && value <= max)
 		value = value * 10 + (uint64_t)(parse->value[i++] - '0');
 	bool is_padded = parse->value_len > 1 && parse->value[0] == '0';
 	if (i > 0 && i == parse->value_len && !is_padded && value >= min && value <= max) {
@@ -327,7 +329,9 @@ enum filter_status filter_parse(struct slice organization, struct slice query, i
 {
 	struct slice values[PARAMETER_COUNT] = {{NULL, 0}}, name, value, unknown = {NULL, 0};
 	unsigned counts[PARAMETER_COUNT] = {0};
-	struct parse parse = {.filter = filter, .today = today, .status = FILTER_OK,
+	struct parse parse = {.filter = filter,
+	                      .today = today,
+	                      .status = FILTER_OK,
 	                      .message = {.data = message, .size = FILTER_MESSAGE_SIZE}};
 
 	*filter = (struct filter){.limit = FILTER_LIMIT_MAX};

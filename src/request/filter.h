@@ -44,7 +44,7 @@ struct filter {
 
 enum filter_status {
 	FILTER_OK,
-	FILTER_REJECTED,  /* message says which parameter, what is accepted and what came */
+	FILTER_REJECTED, /* message says which parameter, what is accepted and what came */
 	FILTER_NO_MEMORY,
 };
 

@@ -80,7 +80,8 @@ static int escaped_unit(const char *at, const char *end)
 	for (int i = 1; i <= 4; i++) {
 		if (!isxdigit((unsigned char)at[i]))
 			return -1;
-		unit = unit * 16 + (isdigit((unsigned char)at[i]) ? at[i] - '0' : (at[i] | 0x20) - 'a' + 10);
+		unit =
+		    unit * 16 + (isdigit((unsigned char)at[i]) ? at[i] - '0' : (at[i] | 0x20) - 'a' + 10);
 	}
 	return unit;
 }
@@ -193,8 +194,7 @@ static bool copy_without_strings(struct json_object *value, struct json_object *
 			struct json_object *element = json_object_array_get_idx(value, i);
 			if (json_object_is_type(element, json_type_string))
 				continue;
-			if (!copy_without_strings(element, &item) ||
-			    json_object_array_add(*copy, item) != 0)
+			if (!copy_without_strings(element, &item) || json_object_array_add(*copy, item) != 0)
 				return false;
 		}
 	} else {
@@ -245,8 +245,7 @@ static struct change find_change(const char *start, const char *end)
 			while (at < end && isdigit((unsigned char)*at))
 				at++;
 			if (at < end && memchr(".eE", *at, 3) == NULL &&
-			    is_beyond_64_bits(token, (size_t)(at - token),
-			                      token > start && token[-1] == '-'))
+			    is_beyond_64_bits(token, (size_t)(at - token), token > start && token[-1] == '-'))
 				return (struct change){at, at, ".0"};
 			while (at < end && (isdigit((unsigned char)*at) || memchr(".eE+-", *at, 5) != NULL))
 				at++;
@@ -367,8 +366,8 @@ static size_t collect_strings(struct json_object *value, struct slice *strings, 
 		}
 	} else if (json_object_is_type(value, json_type_array)) {
 		for (size_t i = 0; i < json_object_array_length(value); i++)
-			count += collect_strings(json_object_array_get_idx(value, i), strings + count,
-			                         max - count);
+			count +=
+			    collect_strings(json_object_array_get_idx(value, i), strings + count, max - count);
 	} else if (json_object_is_type(value, json_type_string) && max > 0) {
 		struct slice text = {json_object_get_string(value),
 		                     (size_t)json_object_get_string_len(value)};
@@ -439,8 +438,7 @@ static bool contains(struct json_object *document, struct json_object *filter)
 		if (!json_object_is_type(filter, json_type_object))
 			return false;
 		json_object_object_foreach(filter, name, wanted) {
-			if (!json_object_object_get_ex(document, name, &member) ||
-			    !contains(member, wanted))
+			if (!json_object_object_get_ex(document, name, &member) || !contains(member, wanted))
 				return false;
 		}
 		return true;

@@ -109,8 +109,7 @@ enum fcgi_guard_status fcgi_guard_check(const unsigned char *bytes, size_t len)
 			return FCGI_GUARD_MALFORMED;
 		}
 		if (len - at < content_len + header.paddingLength)
-			return len >= FCGI_GUARD_REQUEST_MAX ? FCGI_GUARD_MALFORMED
-			                                     : FCGI_GUARD_INCOMPLETE;
+			return len >= FCGI_GUARD_REQUEST_MAX ? FCGI_GUARD_MALFORMED : FCGI_GUARD_INCOMPLETE;
 		at += content_len + header.paddingLength;
 		if (is_first || content_len > 0)
 			continue;

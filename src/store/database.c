@@ -102,8 +102,7 @@ static void set_tls(MYSQL *connection, const struct database_options *options)
 }
 
 /* The session: UTC, read only, bounded.  One round trip. */
-static bool set_session(MYSQL *connection, const struct database_options *options,
-                        bool is_mariadb)
+static bool set_session(MYSQL *connection, const struct database_options *options, bool is_mariadb)
 {
 	char sql[200];
 
@@ -171,7 +170,8 @@ static MYSQL *connect_host(const struct database_options *options, const struct 
 	mysql_options(connection, MYSQL_OPT_WRITE_TIMEOUT, &options->read_timeout_s);
 	set_tls(connection, options);
 	if (mysql_real_connect(connection, or_null(host->name), or_null(options->user), NULL,
-	                       or_null(options->name), host->port, or_null(options->socket), 0) == NULL) {
+	                       or_null(options->name), host->port, or_null(options->socket),
+	                       0) == NULL) {
 		log_connect_failure(host, mysql_errno(connection), mysql_error(connection));
 	} else if (!is_protected(connection, options)) {
 		log_connect_failure(host, CR_SSL_CONNECTION_ERROR, "the server offers no TLS");
@@ -380,8 +380,8 @@ enum database_status database_error(struct database *database, MYSQL_STMT *handl
 	}
 	enum database_status status = classify(database->options, error, elapsed_ms);
 	log_message(LOG_LEVEL_ERROR, "%s after %.0f ms: %u %s",
-	            status == DATABASE_TIMEOUT ? "statement limit" : "statement failed", elapsed_ms, error,
-	            message);
+	            status == DATABASE_TIMEOUT ? "statement limit" : "statement failed", elapsed_ms,
+	            error, message);
 	return status;
 }
 

@@ -39,7 +39,7 @@ struct database_options {
 	unsigned port;           /* of hosts that come without one */
 	const char *socket;      /* path of a unix socket; hosts do not count then */
 	const char *user;
-	const char *name; /* of the database */
+	const char *name;   /* of the database */
 	const char *tls_ca; /* path of a PEM file */
 	enum database_tls tls;
 	unsigned connect_timeout_s; /* for one host */

@@ -36,8 +36,7 @@ static bool parse_host(const char *text, size_t len, struct host *host)
 	if (name_end == NULL)
 		name_end = end;
 	size_t name_len = (size_t)(name_end - text);
-	if (name_len == 0 || name_len >= sizeof host->name ||
-	    strspn(text, name_characters) < name_len)
+	if (name_len == 0 || name_len >= sizeof host->name || strspn(text, name_characters) < name_len)
 		return false;
 	memcpy(host->name, text, name_len);
 	host->name[name_len] = '\0';

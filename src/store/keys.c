@@ -38,13 +38,17 @@ static enum database_status look_up(void *context)
 	struct database_statement *statement;
 	unsigned long hash_len, organization_len = 0;
 	double start_ms = clock_ms();
-	MYSQL_BIND value = {.buffer_type = MYSQL_TYPE_BLOB, .buffer = (void *)lookup->hash,
+	MYSQL_BIND value = {.buffer_type = MYSQL_TYPE_BLOB,
+	                    .buffer = (void *)lookup->hash,
 	                    .buffer_length = KEYS_HASH_LEN};
-	MYSQL_BIND row[] = {
-	    {.buffer_type = MYSQL_TYPE_BLOB, .buffer = lookup->found_hash,
-	     .buffer_length = sizeof lookup->found_hash, .length = &hash_len},
-	    {.buffer_type = MYSQL_TYPE_STRING, .buffer = lookup->owner.organization_id,
-	     .buffer_length = sizeof lookup->owner.organization_id, .length = &organization_len}};
+	MYSQL_BIND row[] = {{.buffer_type = MYSQL_TYPE_BLOB,
+	                     .buffer = lookup->found_hash,
+	                     .buffer_length = sizeof lookup->found_hash,
+	                     .length = &hash_len},
+	                    {.buffer_type = MYSQL_TYPE_STRING,
+	                     .buffer = lookup->owner.organization_id,
+	                     .buffer_length = sizeof lookup->owner.organization_id,
+	                     .length = &organization_len}};
 
 	enum database_status status =
 	    database_prepare(lookup->database, STATEMENT_KEY, write_sql, &statement);
@@ -64,8 +68,8 @@ static enum database_status look_up(void *context)
 	return status;
 }
 
-enum keys_status keys_find(struct database *database, const unsigned char hash[static KEYS_HASH_LEN],
-                           struct keys_owner *owner)
+enum keys_status keys_find(struct database *database,
+                           const unsigned char hash[static KEYS_HASH_LEN], struct keys_owner *owner)
 {
 	struct lookup lookup = {.database = database, .hash = hash};
 

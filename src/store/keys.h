@@ -25,7 +25,8 @@ struct keys_owner {
 struct database;
 
 /* Finds the organization that a key belongs to; *owner is set at KEYS_FOUND alone. */
-enum keys_status keys_find(struct database *database, const unsigned char hash[static KEYS_HASH_LEN],
+enum keys_status keys_find(struct database *database,
+                           const unsigned char hash[static KEYS_HASH_LEN],
                            struct keys_owner *owner);
 
 #endif

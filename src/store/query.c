@@ -204,7 +204,8 @@ void query_write_sql(uint32_t shape, char sql[static QUERY_SQL_SIZE])
 	for (uint32_t count = shape >> PART_STRINGS; count > 0; count--)
 		TEXT_ADD(&text, " AND JSON_SEARCH(meta_info, 'one', ?, '|') IS NOT NULL");
 	TEXT_ADD(&text, " ORDER BY creation_time DESC, serial_id DESC LIMIT ? OFFSET ?");
-	assert(!text.is_cut && text.len < text.size); /* tests/unit/store/test_query.c tries all shapes */
+	assert(!text.is_cut &&
+	       text.len < text.size); /* tests/unit/store/test_query.c tries all shapes */
 	text_end(&text);
 }
 

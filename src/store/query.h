@@ -52,7 +52,7 @@ enum {
 struct query_value {
 	enum { QUERY_TEXT, QUERY_TIME, QUERY_INTEGER } type;
 	union {
-		struct slice text;    /* borrowed from the filter or from the query */
+		struct slice text; /* borrowed from the filter or from the query */
 		struct utc_time time;
 		uint64_t integer;
 	};

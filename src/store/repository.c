@@ -219,8 +219,11 @@ enum repository_status repository_find(struct repository *repository, const stru
                                        const struct repository_sink *sink,
                                        struct repository_result *result)
 {
-	struct find find = {.repository = repository, .filter = filter, .sink = sink,
-	                    .result = result, .start_ms = clock_ms()};
+	struct find find = {.repository = repository,
+	                    .filter = filter,
+	                    .sink = sink,
+	                    .result = result,
+	                    .start_ms = clock_ms()};
 
 	*result = (struct repository_result){.row_count = 0};
 	sink->begin(sink->context);

@@ -2,8 +2,8 @@
  * repository - finds usage record groups.
  *
  * Owns the way from a filter to records: which statements are run, when
- * a place deep in a list is looked up first, which candidates of a metaInfo filter count.  Knows neither HTTP
- * nor JSON text; the connection and its faults are database's.
+ * a place deep in a list is looked up first, which candidates of a metaInfo filter count.  Knows
+ * neither HTTP nor JSON text; the connection and its faults are database's.
  */
 #ifndef REPOSITORY_H
 #define REPOSITORY_H

@@ -32,18 +32,18 @@ struct rows {
 	uint64_t serial_id;
 	char texts[QUERY_PAGE_COLUMNS][RECORD_ID_LEN_MAX];
 	char *documents[QUERY_PAGE_COLUMNS]; /* owned; only of JSON columns */
-	unsigned generation; /* changes whenever a buffer moves: bind again */
+	unsigned generation;                 /* changes whenever a buffer moves: bind again */
 };
 
 static void bind_column(struct rows *rows, int column, enum enum_field_types type, void *buffer,
                         unsigned long size)
 {
 	rows->binds[column] = (MYSQL_BIND){.buffer_type = type,
-	                                  .buffer = buffer,
-	                                  .buffer_length = size,
-	                                  .is_null = &rows->is_null[column],
-	                                  .error = &rows->is_truncated[column],
-	                                  .length = &rows->lengths[column]};
+	                                   .buffer = buffer,
+	                                   .buffer_length = size,
+	                                   .is_null = &rows->is_null[column],
+	                                   .error = &rows->is_truncated[column],
+	                                   .length = &rows->lengths[column]};
 }
 
 static bool resize_document(struct rows *rows, int column, unsigned long size)
@@ -119,8 +119,12 @@ static struct utc_time column_time(const struct rows *rows, enum query_column co
 {
 	const MYSQL_TIME *time = &rows->times[column];
 
-	return (struct utc_time){.year = time->year, .month = time->month, .day = time->day,
-	                         .hour = time->hour, .minute = time->minute, .second = time->second,
+	return (struct utc_time){.year = time->year,
+	                         .month = time->month,
+	                         .day = time->day,
+	                         .hour = time->hour,
+	                         .minute = time->minute,
+	                         .second = time->second,
 	                         .millisecond = (unsigned)(time->second_part / 1000)};
 }
 
@@ -172,14 +176,14 @@ static enum database_status fetch_rest(struct rows *rows)
 		if (rows->is_null[column] || rows->lengths[column] <= rows->binds[column].buffer_length)
 			continue;
 		if (rows->documents[column] == NULL) {
-			log_message(LOG_LEVEL_ERROR, "column %d of record %llu is longer than it may be", column,
-			            (unsigned long long)rows->serial_id);
+			log_message(LOG_LEVEL_ERROR, "column %d of record %llu is longer than it may be",
+			            column, (unsigned long long)rows->serial_id);
 			return DATABASE_FAILED;
 		}
 		if (!resize_document(rows, column, rows->lengths[column]))
 			return DATABASE_FAILED;
-		if (mysql_stmt_fetch_column(rows->statement->handle, &rows->binds[column],
-		                            (unsigned)column, 0) != 0)
+		if (mysql_stmt_fetch_column(rows->statement->handle, &rows->binds[column], (unsigned)column,
+		                            0) != 0)
 			return failure(rows);
 	}
 	return DATABASE_OK;
@@ -207,8 +211,10 @@ static bool execute_values(MYSQL_STMT *handle, const struct query *query)
 			binds[i].buffer_length = value->text.len;
 			break;
 		case QUERY_TIME:
-			times[i] = (MYSQL_TIME){.year = value->time.year, .month = value->time.month,
-			                        .day = value->time.day, .hour = value->time.hour,
+			times[i] = (MYSQL_TIME){.year = value->time.year,
+			                        .month = value->time.month,
+			                        .day = value->time.day,
+			                        .hour = value->time.hour,
 			                        .minute = value->time.minute,
 			                        .second = value->time.second,
 			                        .second_part = value->time.millisecond * 1000UL,
@@ -229,8 +235,8 @@ static bool execute_values(MYSQL_STMT *handle, const struct query *query)
 /* Prepares and executes a query; its rows are then to be fetched, unbuffered. */
 static enum database_status execute(struct rows *rows, const struct query *query)
 {
-	enum database_status status = database_prepare(rows->database, query->shape, write_sql,
-	                                               &rows->statement);
+	enum database_status status =
+	    database_prepare(rows->database, query->shape, write_sql, &rows->statement);
 	if (status != DATABASE_OK)
 		return status;
 	return execute_values(rows->statement->handle, query) ? DATABASE_OK : failure(rows);

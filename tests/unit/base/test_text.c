@@ -80,7 +80,10 @@ static void test_text_add_integer(void **state)
 	static const struct {
 		uint64_t value;
 		const char *expected;
-	} rows[] = {{0, "0"}, {9, "9"}, {10, "10"}, {2147483648, "2147483648"},
+	} rows[] = {{0, "0"},
+	            {9, "9"},
+	            {10, "10"},
+	            {2147483648, "2147483648"},
 	            {UINT64_MAX, "18446744073709551615"}};
 	char data[32];
 
@@ -99,8 +102,14 @@ static void test_text_add_hex(void **state)
 		uint64_t value;
 		int digit_count;
 		const char *expected;
-	} rows[] = {{0, 1, "0"}, {0, 2, "00"}, {0xf, 2, "0f"}, {0xa0, 2, "a0"}, {0x123, 2, "123"},
-	            {0x1000, 1, "1000"}, {7, 8, "00000007"}, {UINT64_MAX, 1, "ffffffffffffffff"},
+	} rows[] = {{0, 1, "0"},
+	            {0, 2, "00"},
+	            {0xf, 2, "0f"},
+	            {0xa0, 2, "a0"},
+	            {0x123, 2, "123"},
+	            {0x1000, 1, "1000"},
+	            {7, 8, "00000007"},
+	            {UINT64_MAX, 1, "ffffffffffffffff"},
 	            {1, 16, "0000000000000001"}};
 	char data[32];
 
@@ -118,7 +127,8 @@ static void test_text_add_ms(void **state)
 	static const struct {
 		double ms;
 		const char *expected;
-	} rows[] = {{0, "0.000"}, {0.0015, "0.001"}, {1.25, "1.250"}, {12345.678, "12345.678"}, {-1, "0.000"}};
+	} rows[] = {
+	    {0, "0.000"}, {0.0015, "0.001"}, {1.25, "1.250"}, {12345.678, "12345.678"}, {-1, "0.000"}};
 	char data[32];
 
 	(void)state;

@@ -38,13 +38,13 @@ static void test_url_decode_of_a_query(void **state)
 	    {"%C2%9F", URL_CONTROL, NULL},
 	    {"%80", URL_BAD_UTF8, NULL},
 	    {"%FF", URL_BAD_UTF8, NULL},
-	    {"%C0%AF", URL_BAD_UTF8, NULL},       /* overlong slash */
+	    {"%C0%AF", URL_BAD_UTF8, NULL}, /* overlong slash */
 	    {"%C1%81", URL_BAD_UTF8, NULL},
 	    {"%E0%80%AF", URL_BAD_UTF8, NULL},
 	    {"%E0%9F%BF", URL_BAD_UTF8, NULL},
 	    {"%F0%80%80%AF", URL_BAD_UTF8, NULL},
 	    {"%F0%8F%BF%BF", URL_BAD_UTF8, NULL},
-	    {"%ED%A0%80", URL_BAD_UTF8, NULL},    /* surrogate */
+	    {"%ED%A0%80", URL_BAD_UTF8, NULL}, /* surrogate */
 	    {"%ED%BF%BF", URL_BAD_UTF8, NULL},
 	    {"%F4%90%80%80", URL_BAD_UTF8, NULL}, /* above U+10FFFF */
 	    {"%F8%88%80%80%80", URL_BAD_UTF8, NULL},

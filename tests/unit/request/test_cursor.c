@@ -43,8 +43,8 @@ static void test_cursor_refuses_every_change_of_one_character(void **state)
 			for (const char *c = characters; *c != '\0'; c++) {
 				strcpy(changed, text);
 				changed[at] = *c;
-				assert_row(changed, strcmp(changed, text) == 0 ||
-				                        !cursor_parse(slice_of(changed), &cursor));
+				assert_row(changed,
+				           strcmp(changed, text) == 0 || !cursor_parse(slice_of(changed), &cursor));
 			}
 		}
 	}
@@ -53,10 +53,20 @@ static void test_cursor_refuses_every_change_of_one_character(void **state)
 static void test_cursor_refuses_what_it_did_not_write(void **state)
 {
 	static const char *const rows[] = {
-	    "", "-", "----", "1", "1-2-3-4", "1-2-3-4-00000000", "x", "0x1-2-3-4-5",
-	    " 1d790a60ed13-f423f-2-5b91a-c1f8622a", "1d790a60ed13-f423f-2-5b91a-c1f8622a ",
-	    "1D790A60ED13-f423f-2-5b91a-c1f8622a", "01d790a60ed13-f423f-2-5b91a-c1f8622a",
-	    "1d790a60ed13-f423f-2-5b91a", "1d790a60ed13-f423f-2-5b91a-c1f8622",
+	    "",
+	    "-",
+	    "----",
+	    "1",
+	    "1-2-3-4",
+	    "1-2-3-4-00000000",
+	    "x",
+	    "0x1-2-3-4-5",
+	    " 1d790a60ed13-f423f-2-5b91a-c1f8622a",
+	    "1d790a60ed13-f423f-2-5b91a-c1f8622a ",
+	    "1D790A60ED13-f423f-2-5b91a-c1f8622a",
+	    "01d790a60ed13-f423f-2-5b91a-c1f8622a",
+	    "1d790a60ed13-f423f-2-5b91a",
+	    "1d790a60ed13-f423f-2-5b91a-c1f8622",
 	    "1d790a60ed13-f423f-2-5b91a-c1f8622aa",
 	    "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
 	};

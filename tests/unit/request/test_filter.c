@@ -55,19 +55,42 @@ static void test_filter_parse_without_parameters(void **state)
 static void test_filter_parse_accepts(void **state)
 {
 	static const char *const rows[] = {
-	    "partner=AWS", "partner=AZURE", "partner=GCP",
-	    "buyerId=b", "entitlementId=e", "productId=p",
-	    "buyerId=%F0%9F%9A%80", "buyerId=a+b%2Fc/d", "productId='%3B--",
-	    "status=CREATED", "status=DELETED", "status=INVALID", "status=REPORTED",
-	    "status=REPORT_PENDING", "status=REPORT_FAILED",
-	    "source=API", "source=INTERNAL", "source=METRONOME", "source=ORB", "source=", "source",
-	    "metaInfo={}", "metaInfo=%7B%22a%22:%22b/c+d%22%7D",
-	    "startDate=2024-08-12", "startDate=1000-01-01",
-	    "endDate=9999-12-31", "endDate=1000-01-01", "startDate=2024-02-29&endDate=2024-02-29",
-	    "limit=1", "limit=1000", "offset=0", "offset=2147483647",
+	    "partner=AWS",
+	    "partner=AZURE",
+	    "partner=GCP",
+	    "buyerId=b",
+	    "entitlementId=e",
+	    "productId=p",
+	    "buyerId=%F0%9F%9A%80",
+	    "buyerId=a+b%2Fc/d",
+	    "productId='%3B--",
+	    "status=CREATED",
+	    "status=DELETED",
+	    "status=INVALID",
+	    "status=REPORTED",
+	    "status=REPORT_PENDING",
+	    "status=REPORT_FAILED",
+	    "source=API",
+	    "source=INTERNAL",
+	    "source=METRONOME",
+	    "source=ORB",
+	    "source=",
+	    "source",
+	    "metaInfo={}",
+	    "metaInfo=%7B%22a%22:%22b/c+d%22%7D",
+	    "startDate=2024-08-12",
+	    "startDate=1000-01-01",
+	    "endDate=9999-12-31",
+	    "endDate=1000-01-01",
+	    "startDate=2024-02-29&endDate=2024-02-29",
+	    "limit=1",
+	    "limit=1000",
+	    "offset=0",
+	    "offset=2147483647",
 	    "cursor=1d790a60ed13-f423f-2-5b91a-c1f8622a",
 	    "cursor=1d790a60ed13-f423f-2-5b91a-c1f8622a&offset=0",
-	    "%70artner=AWS", "status=%52EPORTED",
+	    "%70artner=AWS",
+	    "status=%52EPORTED",
 	    "&&partner=AWS&",
 	    "partner=AWS&status=REPORTED&source=API&metaInfo={}&startDate=2024-01-01&endDate=2024-02-01"
 	    "&limit=10&offset=20",
@@ -92,8 +115,7 @@ static void test_filter_parse_refuses(void **state)
 	    {"buyerId=", "buyerId must be 1 to 64 characters, not \"\""},
 	    {"entitlementId=", "entitlementId must be 1 to 64 characters, not \"\""},
 	    {"productId=", "productId must be 1 to 64 characters, not \"\""},
-	    {"buyerId=%zz",
-	     "buyerId must not have a % without two hexadecimal digits, not \"%zz\""},
+	    {"buyerId=%zz", "buyerId must not have a % without two hexadecimal digits, not \"%zz\""},
 	    {"buyerId=%C0%AF", "buyerId must be UTF-8, not \"%C0%AF\""},
 	    {"status=reported",
 	     "status must be CREATED, DELETED, INVALID, REPORTED, REPORT_PENDING or REPORT_FAILED, "
@@ -132,8 +154,7 @@ static void test_filter_parse_refuses(void **state)
 	    {"limit=%D9%A1", "limit must be an integer from 1 to 1000, not \"١\""},
 	    {"offset=-1", "offset must be an integer from 0 to 2147483647, not \"-1\""},
 	    {"offset=00", "offset must be an integer from 0 to 2147483647, not \"00\""},
-	    {"offset=2147483648",
-	     "offset must be an integer from 0 to 2147483647, not \"2147483648\""},
+	    {"offset=2147483648", "offset must be an integer from 0 to 2147483647, not \"2147483648\""},
 	    {"cursor=", "cursor must be one that a Link header gave, not \"\""},
 	    {"cursor=abc", "cursor must be one that a Link header gave, not \"abc\""},
 	    {"cursor=1d790a60ed13-f423f-2-5b91a-c1f8622a&offset=1",
@@ -168,11 +189,14 @@ static void test_filter_parse_reports_the_first_fault_of_the_table(void **state)
 		const char *query, *name;
 	} rows[] = {
 	    {"cursor=x&offset=x&limit=x&endDate=x&startDate=x&metaInfo=x&source=x&status=x&"
-	     "productId=&entitlementId=&buyerId=&partner=x&foo=1", "partner"},
+	     "productId=&entitlementId=&buyerId=&partner=x&foo=1",
+	     "partner"},
 	    {"cursor=x&offset=x&limit=x&endDate=x&startDate=x&metaInfo=x&source=x&status=x&"
-	     "productId=&entitlementId=&buyerId=", "buyerId"},
+	     "productId=&entitlementId=&buyerId=",
+	     "buyerId"},
 	    {"offset=x&limit=x&endDate=x&startDate=x&metaInfo=x&source=x&status=x&productId=&"
-	     "entitlementId=", "entitlementId"},
+	     "entitlementId=",
+	     "entitlementId"},
 	    {"limit=x&endDate=x&startDate=x&metaInfo=x&source=x&status=x&productId=", "productId"},
 	    {"foo=1&endDate=x&startDate=x&metaInfo=x&source=x&status=x", "status"},
 	    {"endDate=x&startDate=x&metaInfo=x&source=x", "source"},
@@ -248,9 +272,9 @@ static void test_filter_parse_counts_characters_not_bytes(void **state)
 
 static void test_filter_parse_cuts_what_it_quotes(void **state)
 {
-	static const char *const names[] = {"partner=", "buyerId=",   "entitlementId=", "productId=",
-	                                    "status=",  "source=",    "startDate=",     "endDate=",
-	                                    "offset=",  "cursor=", NULL};
+	static const char *const names[] = {
+	    "partner=",   "buyerId=", "entitlementId=", "productId=", "status=", "source=",
+	    "startDate=", "endDate=", "offset=",        "cursor=",    NULL};
 	char text[64 * 1024];
 
 	(void)state;
@@ -309,8 +333,11 @@ static void test_filter_parse_fills_the_filter(void **state)
 	struct filter filter;
 
 	(void)state;
-	assert_string_equal(parse("o", "productId=a%2fb+c&status=INVALID&source=&limit=7&offset=9"
-	                          "&metaInfo=%7B%22a%22%3A%22x%5C%2Fy%22%7D", &filter), "");
+	assert_string_equal(parse("o",
+	                          "productId=a%2fb+c&status=INVALID&source=&limit=7&offset=9"
+	                          "&metaInfo=%7B%22a%22%3A%22x%5C%2Fy%22%7D",
+	                          &filter),
+	                    "");
 	assert_string_equal(filter.product_id.text, "a/b c");
 	assert_int_equal(filter.product_id.len, 5);
 	assert_string_equal(filter.status, "INVALID");

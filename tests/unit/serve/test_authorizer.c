@@ -16,8 +16,8 @@ static struct {
 	unsigned count; /* how often the table was asked */
 } table;
 
-enum keys_status keys_find(struct database *database, const unsigned char hash[static KEYS_HASH_LEN],
-                           struct keys_owner *owner)
+enum keys_status keys_find(struct database *database,
+                           const unsigned char hash[static KEYS_HASH_LEN], struct keys_owner *owner)
 {
 	(void)database;
 	table.count++;
@@ -66,8 +66,8 @@ static void test_authorizer_check(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++)
-		assert_row(rows[i].authorization,
-		           check(authorizer, rows[i].authorization, rows[i].organization) == rows[i].status);
+		assert_row(rows[i].authorization, check(authorizer, rows[i].authorization,
+		                                        rows[i].organization) == rows[i].status);
 	authorizer_close(authorizer);
 }
 

@@ -14,9 +14,11 @@ static void add_record(struct request *request, unsigned type, unsigned id, cons
 {
 	unsigned char *at = request->bytes + request->len;
 
-	memcpy(at, (unsigned char[]){1, (unsigned char)type, (unsigned char)(id >> 8), (unsigned char)id,
-	                             (unsigned char)(len >> 8), (unsigned char)len,
-	                             (unsigned char)padding, 0}, 8);
+	memcpy(
+	    at,
+	    (unsigned char[]){1, (unsigned char)type, (unsigned char)(id >> 8), (unsigned char)id,
+	                      (unsigned char)(len >> 8), (unsigned char)len, (unsigned char)padding, 0},
+	    8);
 	memcpy(at + 8, content, len);
 	memset(at + 8 + len, 0, padding);
 	request->len += 8 + len + padding;
@@ -75,7 +77,8 @@ static void test_guard_of_every_beginning_of_a_request(void **state)
 
 static void test_guard_of_pairs_across_records(void **state)
 {
-	static const char pairs[] = "\x0b\x04REQUEST_URI/org\x80\x00\x00\x01\x80\x00\x00\x02nvv\x01\x00n";
+	static const char pairs[] =
+	    "\x0b\x04REQUEST_URI/org\x80\x00\x00\x01\x80\x00\x00\x02nvv\x01\x00n";
 
 	(void)state;
 	for (size_t cut = 1; cut < sizeof pairs - 2; cut++) {

@@ -7,23 +7,25 @@
 
 static struct record sample(void)
 {
-	return (struct record){.buyer_id = slice_of("b\"1"),
-	                       .entitlement_id = slice_of(""),
-	                       .id = slice_of("5a3e"),
-	                       .partner = slice_of("AWS"),
-	                       .status = slice_of("REPORTED"),
-	                       .usage_record_report_id = slice_of("r\\1"),
-	                       .meta_info = slice_of("{\"q\":7.2243072691274902387, \"a\":\"\\u00e9\\/\"}"),
-	                       .records = slice_of(""),
-	                       .creation_time = {2024, 8, 12, 1, 2, 15, 910},
-	                       .last_update_time = {2024, 8, 12, 1, 2, 16, 0},
-	                       .serial_id = 18446744073709551615u};
+	return (struct record){
+	    .buyer_id = slice_of("b\"1"),
+	    .entitlement_id = slice_of(""),
+	    .id = slice_of("5a3e"),
+	    .partner = slice_of("AWS"),
+	    .status = slice_of("REPORTED"),
+	    .usage_record_report_id = slice_of("r\\1"),
+	    .meta_info = slice_of("{\"q\":7.2243072691274902387, \"a\":\"\\u00e9\\/\"}"),
+	    .records = slice_of(""),
+	    .creation_time = {2024, 8, 12, 1, 2, 15, 910},
+	    .last_update_time = {2024, 8, 12, 1, 2, 16, 0},
+	    .serial_id = 18446744073709551615u};
 }
 
 static const char sample_text[] =
     "{\"buyerID\":\"b\\\"1\",\"creationTime\":\"2024-08-12T01:02:15.910Z\",\"entitlementID\":\"\","
     "\"id\":\"5a3e\",\"lastUpdateTime\":\"2024-08-12T01:02:16.000Z\","
-    "\"metaInfo\":{\"q\":7.2243072691274902387, \"a\":\"\\u00e9\\/\"},\"organizationID\":\"ac\\\"me\","
+    "\"metaInfo\":{\"q\":7.2243072691274902387, "
+    "\"a\":\"\\u00e9\\/\"},\"organizationID\":\"ac\\\"me\","
     "\"partner\":\"AWS\",\"records\":{},\"serialID\":18446744073709551615,\"status\":\"REPORTED\","
     "\"usageRecordReportID\":\"r\\\\1\"}";
 
@@ -44,7 +46,8 @@ static void test_json_page(void **state)
 
 	json_begin_page(json, slice_of("ac\"me"));
 	assert_true(json_add_record(json, &record));
-	snprintf(expected, sizeof expected, "{\"nextOffset\":0,\"usageRecordGroups\":[%s]}", sample_text);
+	snprintf(expected, sizeof expected, "{\"nextOffset\":0,\"usageRecordGroups\":[%s]}",
+	         sample_text);
 	assert_body(json_end_page(json, 0), expected);
 
 	json_begin_page(json, slice_of("ac\"me"));

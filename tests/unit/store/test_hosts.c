@@ -34,9 +34,32 @@ static void test_hosts_parse_accepts(void **state)
 static void test_hosts_parse_refuses(void **state)
 {
 	static const char *const rows[] = {
-	    ",", "a,", ",a", "a,,b", ":3306", "a:", "a:0", "a:65536", "a:x", "a: 1", "a:-1", "a:1x",
-	    "a:99999999999999999999", "[::1", "[]", "[]:1", "[::1]x", "[::1]:", "[::1]1",
-	    "1,2,3,4,5,6,7,8,9", "\"db1,db2\"", "'db'", "db1, db2", " db", "db/x", "dé",
+	    ",",
+	    "a,",
+	    ",a",
+	    "a,,b",
+	    ":3306",
+	    "a:",
+	    "a:0",
+	    "a:65536",
+	    "a:x",
+	    "a: 1",
+	    "a:-1",
+	    "a:1x",
+	    "a:99999999999999999999",
+	    "[::1",
+	    "[]",
+	    "[]:1",
+	    "[::1]x",
+	    "[::1]:",
+	    "[::1]1",
+	    "1,2,3,4,5,6,7,8,9",
+	    "\"db1,db2\"",
+	    "'db'",
+	    "db1, db2",
+	    " db",
+	    "db/x",
+	    "dé",
 	};
 	char long_name[HOSTS_NAME_SIZE + 1];
 	struct hosts hosts;

@@ -13,8 +13,8 @@ static void build(const char *text, enum query_dialect dialect, enum query_purpo
 	static struct filter filter; /* the query's values point into it */
 
 	filter_close(&filter);
-	assert_row(text, filter_parse(slice_of("org"), slice_of(text), 19947, &filter, message) ==
-	                     FILTER_OK);
+	assert_row(text,
+	           filter_parse(slice_of("org"), slice_of(text), 19947, &filter, message) == FILTER_OK);
 	query_build(&query, &filter, dialect, purpose, after, filter.limit + 1, filter.offset);
 	query_write_sql(query.shape, sql);
 }
@@ -67,7 +67,8 @@ static void test_query_sieve_of_each_dialect(void **state)
 	} rows[] = {
 	    {"metaInfo={\"a\":1}", " AND JSON_CONTAINS(meta_info, ?) ORDER",
 	     " AND JSON_CONTAINS(meta_info, ?) ORDER", 6, 6},
-	    {"metaInfo={\"a\":\"x\"}", "<= ? AND JSON_SEARCH(meta_info, 'one', ?, '|') IS NOT NULL ORDER",
+	    {"metaInfo={\"a\":\"x\"}",
+	     "<= ? AND JSON_SEARCH(meta_info, 'one', ?, '|') IS NOT NULL ORDER",
 	     " AND JSON_CONTAINS(meta_info, ?) ORDER", 6, 6},
 	    {"metaInfo={\"a\":1,\"b\":\"x\",\"c\":[\"y\"]}",
 	     " AND JSON_CONTAINS(meta_info, ?) AND JSON_SEARCH(meta_info, 'one', ?, '|') IS NOT NULL "
@@ -150,7 +151,8 @@ static void test_query_values_of_a_page(void **state)
 
 static void test_query_place_behind_the_last_day_excludes_nothing(void **state)
 {
-	const struct record_position late = {19783 * UTC_DAY_MS, 42}, last = {19783 * UTC_DAY_MS - 1, 42};
+	const struct record_position late = {19783 * UTC_DAY_MS, 42},
+	                             last = {19783 * UTC_DAY_MS - 1, 42};
 	char sql[QUERY_SQL_SIZE];
 
 	(void)state;
