@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "store/keys.h"
 
 enum {
@@ -77,8 +78,10 @@ enum authorizer_status authorizer_check(struct authorizer *authorizer, struct sl
 
 	if (!parse_secret(authorization, &secret))
 		return AUTHORIZER_NO_KEY;
-	if (EVP_Digest(secret.data, secret.len, hash, NULL, EVP_sha256(), NULL) != 1)
+	if (EVP_Digest(secret.data, secret.len, hash, NULL, EVP_sha256(), NULL) != 1) {
+		log_message(LOG_LEVEL_ERROR, "no hash of the API key could be made");
 		return AUTHORIZER_FAILED;
+	}
 	switch (find_owner(authorizer, hash, &owner)) {
 	case KEYS_UNKNOWN:
 		return AUTHORIZER_NO_KEY;

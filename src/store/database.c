@@ -324,8 +324,10 @@ enum database_status database_prepare(struct database *database, uint32_t key,
 	char sql[DATABASE_SQL_SIZE];
 	write_sql(key, sql);
 	MYSQL_STMT *handle = mysql_stmt_init(database->connection);
-	if (handle == NULL)
+	if (handle == NULL) {
+		log_message(LOG_LEVEL_ERROR, "out of memory for a statement");
 		return DATABASE_FAILED;
+	}
 	double start_ms = clock_ms();
 	if (mysql_stmt_prepare(handle, sql, strlen(sql)) != 0) {
 		enum database_status status = database_error(database, handle, clock_ms() - start_ms);
