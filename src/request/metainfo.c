@@ -281,11 +281,34 @@ static bool parse_tree(struct json_tokener *tokener, const char *text, size_t le
 	return json_tokener_get_error(tokener) == json_tokener_success;
 }
 
+/*
+ * Parses a filter in two passes, because json-c 0.18 refuses every byte from 0x80 on if it is
+ * strict: strictly with a letter in the place of each such byte, and as it is for UTF-8 and the
+ * tree.  False when it is not JSON; *tree may then be a part of it.
+ */
+static bool parse_filter(struct json_tokener *tokener, const char *text, size_t len,
+                         struct json_object **tree)
+{
+	char ascii[METAINFO_LEN_MAX];
+
+	for (size_t i = 0; i < len; i++)
+		ascii[i] = (unsigned char)text[i] < 0x80 ? text[i] : 'x';
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+	bool is_json = parse_tree(tokener, ascii, len, tree);
+	json_object_put(*tree);
+	*tree = NULL;
+	if (!is_json)
+		return false;
+	json_tokener_reset(tokener);
+	json_tokener_set_flags(tokener, JSON_TOKENER_VALIDATE_UTF8);
+	return parse_tree(tokener, text, len, tree);
+}
+
 struct metainfo *metainfo_parse(const char *text, const char **reason)
 {
 	size_t len = strlen(text);
 	struct scan scan = {.at = text, .end = text + len};
-	struct json_tokener *strict = NULL;
+	struct json_tokener *tokener = NULL;
 	struct metainfo *filter = NULL;
 
 	if (len > METAINFO_LEN_MAX) {
@@ -299,10 +322,9 @@ struct metainfo *metainfo_parse(const char *text, const char **reason)
 
 	if ((filter = calloc(1, sizeof *filter)) == NULL ||
 	    (filter->tokener = json_tokener_new_ex(DOCUMENT_DEPTH_MAX)) == NULL ||
-	    (strict = json_tokener_new_ex(METAINFO_DEPTH_MAX + 2)) == NULL)
+	    (tokener = json_tokener_new_ex(METAINFO_DEPTH_MAX + 2)) == NULL)
 		goto fail;
-	json_tokener_set_flags(strict, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-	if (!parse_tree(strict, text, len, &filter->tree))
+	if (!parse_filter(tokener, text, len, &filter->tree))
 		*reason = "is not JSON";
 	else if (!json_object_is_type(filter->tree, json_type_object))
 		*reason = "is not an object";
@@ -310,12 +332,12 @@ struct metainfo *metainfo_parse(const char *text, const char **reason)
 		*reason = "names a member twice";
 	if (*reason != NULL || !copy_without_strings(filter->tree, &filter->tree_without_strings))
 		goto fail;
-	json_tokener_free(strict);
+	json_tokener_free(tokener);
 	return filter;
 
 fail:
-	if (strict != NULL)
-		json_tokener_free(strict);
+	if (tokener != NULL)
+		json_tokener_free(tokener);
 	metainfo_free(filter);
 	return NULL;
 }
