@@ -11,7 +11,6 @@ enum { DOCUMENT_DEPTH_MAX = 128 };
 struct metainfo {
 	struct json_object *tree;
 	struct json_object *tree_without_strings;
-	struct json_tokener *tokener; /* for documents */
 };
 
 /*
@@ -321,7 +320,6 @@ struct metainfo *metainfo_parse(const char *text, const char **reason)
 			return NULL;
 
 	if ((filter = calloc(1, sizeof *filter)) == NULL ||
-	    (filter->tokener = json_tokener_new_ex(DOCUMENT_DEPTH_MAX)) == NULL ||
 	    (tokener = json_tokener_new_ex(METAINFO_DEPTH_MAX + 2)) == NULL)
 		goto fail;
 	if (!parse_filter(tokener, text, len, &filter->tree))
@@ -348,8 +346,6 @@ void metainfo_free(struct metainfo *filter)
 		return;
 	json_object_put(filter->tree);
 	json_object_put(filter->tree_without_strings);
-	if (filter->tokener != NULL)
-		json_tokener_free(filter->tokener);
 	free(filter);
 }
 
@@ -492,9 +488,13 @@ enum metainfo_match metainfo_match(const struct metainfo *filter, struct slice d
 
 	if (document.len == 0)
 		return METAINFO_LACKS;
-	json_tokener_reset(filter->tokener);
-	if (parse_tree(filter->tokener, document.data, document.len, &tree))
+	/* A new one each time: json_tokener_reset keeps half a surrogate pair. */
+	struct json_tokener *tokener = json_tokener_new_ex(DOCUMENT_DEPTH_MAX);
+	if (tokener == NULL)
+		return METAINFO_UNREADABLE;
+	if (parse_tree(tokener, document.data, document.len, &tree))
 		match = contains(tree, filter->tree) ? METAINFO_CONTAINS : METAINFO_LACKS;
 	json_object_put(tree);
+	json_tokener_free(tokener);
 	return match;
 }
