@@ -135,6 +135,14 @@ def test_files_of_the_package():
     assert lines == sorted(PACKAGE_FILES.splitlines(), key=lambda line: line.split()[1])
 
 
+def test_each_build_is_an_upgrade_of_those_before():
+    version = run("dpkg-deb", "--field", PACKAGE, "Version").strip()
+    worker = run(build_dir() / "usage-record-api", "--version").split()[-1]
+    assert re.fullmatch(re.escape(worker) + r"\+2\d{13}\+deb(\d+|sid)", version)
+    for older in ("0.1.0", f"{worker}+20260101000000+deb13"):
+        run("dpkg", "--compare-versions", older, "lt", version)
+
+
 def test_lintian_finds_no_fault():
     assert run("lintian", "--allow-root", "--fail-on", "error,warning", PACKAGE) == ""
 
