@@ -24,6 +24,15 @@ enum http_role {
 
 extern const char *const http_role_names[HTTP_ROLE_COUNT];
 
+/* How much work an answer may be; request/search.h says which requests are which. */
+enum http_work {
+	HTTP_PAGE,   /* bounded by what the answer gives */
+	HTTP_SEARCH, /* may look at many records for each that it gives */
+	HTTP_WORK_COUNT
+};
+
+extern const char *const http_work_names[HTTP_WORK_COUNT];
+
 /* Borrowed from the FastCGI library until the request is finished; what the web
  * server did not send is "". */
 struct http_request {
@@ -32,6 +41,9 @@ struct http_request {
 	const char *query;         /* QUERY_STRING, raw */
 	const char *request_id;    /* HTTP_X_REQUEST_ID */
 	const char *authorization; /* HTTP_AUTHORIZATION */
+	/* USAGE_RECORD_API_SEARCH: the web server's named location, "@..." that has a pool for
+	 * searches; "": searches are done here as well. */
+	const char *search_location;
 	enum http_role role;
 };
 
@@ -43,6 +55,8 @@ struct http_response {
 	char headers_data[HTTP_HEADERS_SIZE];
 	struct slice body; /* what Content-Length counts; borrowed */
 	bool is_head;      /* the body is counted, but not sent */
+	enum http_work work;
+	bool is_passed_on; /* no answer, but the word to ask the pool for searches */
 };
 
 #endif

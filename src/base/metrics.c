@@ -21,6 +21,7 @@ static const struct {
     [METRICS_CONNECT_FAILURES] = {"database_connect_failures_total",
                                   "Connections to the database that could not be made."},
     [METRICS_SLOW_REQUESTS] = {"slow_requests_total", "Requests that took SLOW_MS or longer."},
+    [METRICS_SEARCHES] = {"searches_total", "Requests that may have looked at many records."},
     [METRICS_LOST_ANSWERS] = {"lost_answers_total",
                               "Answers whose peer left before their end."},
 };
@@ -42,8 +43,10 @@ enum { BUCKET_COUNT = sizeof buckets / sizeof buckets[0] + 1 }; /* the last is +
 struct pool {
 	_Atomic uint64_t counters[METRICS_COUNTER_COUNT];
 	_Atomic uint64_t requests[HTTP_ROLE_COUNT][STATUS_COUNT];
-	_Atomic uint64_t durations[BUCKET_COUNT];
-	_Atomic uint64_t duration_sum_us;
+	struct {
+		_Atomic uint64_t buckets[BUCKET_COUNT];
+		_Atomic uint64_t sum_us;
+	} durations[HTTP_WORK_COUNT];
 	_Atomic uint8_t is_busy[WORKERS_MAX];
 };
 
@@ -127,17 +130,17 @@ void metrics_begin_request(void)
 	set_busy(1);
 }
 
-static void count_duration(double ms)
+static void count_duration(enum http_work work, double ms)
 {
 	int bucket = 0;
 
 	while (bucket < BUCKET_COUNT - 1 && ms > buckets[bucket].ms)
 		bucket++;
-	add(&pool->durations[bucket], 1);
-	add(&pool->duration_sum_us, ms > 0 ? (uint64_t)(ms * 1e3) : 0);
+	add(&pool->durations[work].buckets[bucket], 1);
+	add(&pool->durations[work].sum_us, ms > 0 ? (uint64_t)(ms * 1e3) : 0);
 }
 
-void metrics_end_request(enum http_role role, int status, double total_ms)
+void metrics_end_request(enum http_role role, enum http_work work, int status, double total_ms)
 {
 	int index = 0;
 
@@ -146,7 +149,12 @@ void metrics_end_request(enum http_role role, int status, double total_ms)
 	if (role < HTTP_ROLE_COUNT)
 		add(&pool->requests[role][index], 1);
 	if (role == HTTP_CALL)
-		count_duration(total_ms);
+		count_duration(work, total_ms);
+	set_busy(0);
+}
+
+void metrics_leave_request(void)
+{
 	set_busy(0);
 }
 
@@ -161,21 +169,32 @@ static void write_value(struct text *text, const char *name, uint64_t value)
 	text_add_format(text, "usage_record_api_%s %llu\n", name, (unsigned long long)value);
 }
 
-static void write_durations(struct text *text)
+static void write_durations_of(struct text *text, enum http_work work)
 {
-	uint64_t sum_us = atomic_load(&pool->duration_sum_us), count = 0;
+	const char *name = http_work_names[work];
+	uint64_t sum_us = atomic_load(&pool->durations[work].sum_us), count = 0;
 
-	write_head(text, "request_duration_seconds", "histogram",
-	           "Seconds from a request's arrival at a worker to the end of its answer.");
 	for (int i = 0; i < BUCKET_COUNT; i++) {
-		count += atomic_load(&pool->durations[i]);
-		text_add_format(text, "usage_record_api_request_duration_seconds_bucket{le=\"%s\"} %llu\n",
-		                i < BUCKET_COUNT - 1 ? buckets[i].seconds : "+Inf",
+		count += atomic_load(&pool->durations[work].buckets[i]);
+		text_add_format(text,
+		                "usage_record_api_request_duration_seconds_bucket{work=\"%s\",le=\"%s\"} "
+		                "%llu\n",
+		                name, i < BUCKET_COUNT - 1 ? buckets[i].seconds : "+Inf",
 		                (unsigned long long)count);
 	}
-	text_add_format(text, "usage_record_api_request_duration_seconds_sum %llu.%06llu\n",
-	                (unsigned long long)(sum_us / 1000000), (unsigned long long)(sum_us % 1000000));
-	write_value(text, "request_duration_seconds_count", count);
+	text_add_format(text, "usage_record_api_request_duration_seconds_sum{work=\"%s\"} %llu.%06llu\n",
+	                name, (unsigned long long)(sum_us / 1000000),
+	                (unsigned long long)(sum_us % 1000000));
+	text_add_format(text, "usage_record_api_request_duration_seconds_count{work=\"%s\"} %llu\n", name,
+	                (unsigned long long)count);
+}
+
+static void write_durations(struct text *text)
+{
+	write_head(text, "request_duration_seconds", "histogram",
+	           "Seconds from a request's arrival at a worker to the end of its answer.");
+	for (int work = 0; work < HTTP_WORK_COUNT; work++)
+		write_durations_of(text, (enum http_work)work);
 }
 
 static void write_workers(struct text *text)

@@ -17,6 +17,7 @@ enum metrics_counter {
 	METRICS_CONNECTS,         /* connections made to the database */
 	METRICS_CONNECT_FAILURES, /* and those that failed */
 	METRICS_SLOW_REQUESTS,
+	METRICS_SEARCHES,
 	METRICS_LOST_ANSWERS, /* whose peer left before their end */
 	METRICS_COUNTER_COUNT
 };
@@ -35,7 +36,10 @@ void metrics_count(enum metrics_counter counter, uint64_t count);
 /* A request begins and ends; in between it is in flight.  Durations are those of calls
  * alone.  A status that is not counted apart counts as 500. */
 void metrics_begin_request(void);
-void metrics_end_request(enum http_role role, int status, double total_ms);
+void metrics_end_request(enum http_role role, enum http_work work, int status, double total_ms);
+
+/* Ends one that another worker answers, and counts. */
+void metrics_leave_request(void);
 
 /* Adds all metrics in the text format of Prometheus, version 0.0.4. */
 void metrics_write(struct text *text);

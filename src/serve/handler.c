@@ -152,8 +152,8 @@ static void respond_call(struct handler *handler, const struct http_request *req
 		response_end_message(response, handler->json, 405, "only GET and HEAD are allowed here");
 		return;
 	}
-	listing_respond(handler->repository, handler->json, path, handler->organization, query, response,
-	                &handler->result);
+	listing_respond(handler->repository, handler->json, request, path, handler->organization, query,
+	                response, &handler->result);
 }
 
 /*
@@ -221,6 +221,8 @@ void handler_respond(void *context, const struct http_request *request,
 	handler->organization = (struct slice){"", 0};
 	handler->result.is_found = false;
 	response->db_ms = response->json_ms = 0;
+	response->work = HTTP_PAGE;
+	response->is_passed_on = false;
 	response->is_head = strcmp(request->method, "HEAD") == 0;
 	response->headers = TEXT_IN(response->headers_data);
 	set_request_id(response, request->request_id);
@@ -246,6 +248,10 @@ static void count_request(const struct handler *handler, const struct http_reque
                           const struct http_response *response, bool is_sent, bool is_slow,
                           double total_ms)
 {
+	if (response->is_passed_on) {
+		metrics_leave_request();
+		return;
+	}
 	metrics_count(METRICS_BYTES, response->body.len);
 	if (handler->result.is_found) {
 		metrics_count(METRICS_RECORDS, handler->result.found.row_count);
@@ -255,15 +261,20 @@ static void count_request(const struct handler *handler, const struct http_reque
 		metrics_count(METRICS_SLOW_REQUESTS, 1);
 	if (!is_sent)
 		metrics_count(METRICS_LOST_ANSWERS, 1);
-	metrics_end_request(request->role, response->status, total_ms);
+	if (response->work == HTTP_SEARCH)
+		metrics_count(METRICS_SEARCHES, 1);
+	metrics_end_request(request->role, response->work, response->status, total_ms);
 }
 
-/* What only says yes, to nginx or to a monitor, is worth no line of its own. */
+/* What only says yes, to nginx or to a monitor, is worth no line of its own; nor is what gets one
+ * where it is done. */
 static enum log_level level_of(const struct http_request *request,
                                const struct http_response *response, bool is_slow)
 {
 	if (is_slow)
 		return LOG_LEVEL_WARNING;
+	if (response->is_passed_on)
+		return LOG_LEVEL_DEBUG;
 	return request->role != HTTP_CALL && response->status == 200 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
 }
 
@@ -275,12 +286,15 @@ void handler_finish(void *context, const struct http_request *request,
 	char shape[QUERY_NAME_SIZE];
 
 	count_request(handler, request, response, is_sent, is_slow, total_ms);
-	log_begin(level_of(request, response, is_slow), is_slow ? "slow request" : "request");
+	log_begin(level_of(request, response, is_slow),
+	          is_slow ? "slow request" : response->is_passed_on ? "passed on" : "request");
 	if (request->role != HTTP_CALL && request->role < HTTP_ROLE_COUNT)
 		log_text("role", slice_of(http_role_names[request->role]));
 	log_text("method", slice_of(request->method));
 	log_text("target", slice_of(request->target));
 	log_text("organization", handler->organization);
+	if (request->role == HTTP_CALL)
+		log_text("work", slice_of(http_work_names[response->work]));
 	log_integer("status", (uint64_t)response->status);
 	log_integer("bytes", response->body.len);
 	if (handler->result.is_found) {

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/url.h"
 #include "request/filter.h"
+#include "request/search.h"
 #include "serve/json.h"
 #include "serve/response.h"
 
@@ -104,7 +105,8 @@ static void respond_page(struct repository *repository, struct json *json, struc
 	response_end(response, 200, body);
 }
 
-void listing_respond(struct repository *repository, struct json *json, struct slice path,
+void listing_respond(struct repository *repository, struct json *json,
+                     const struct http_request *request, struct slice path,
                      struct slice organization, struct slice query,
                      struct http_response *response, struct listing_result *result)
 {
@@ -114,7 +116,8 @@ void listing_respond(struct repository *repository, struct json *json, struct sl
 	result->is_found = false;
 	switch (filter_parse(organization, query, utc_day(utc_now_ms()), &filter, message)) {
 	case FILTER_OK:
-		respond_page(repository, json, path, query, &filter, response, result);
+		if (!search_is_needed(&filter) || !response_pass_on(response, request))
+			respond_page(repository, json, path, query, &filter, response, result);
 		filter_close(&filter);
 		break;
 	case FILTER_REJECTED:

@@ -18,9 +18,10 @@ struct listing_result {
 
 /*
  * Answers with a page, a 400 or a 500.  organization is a segment of path, both still
- * encoded.  The body lies in json.
+ * encoded.  The body lies in json.  A search may be passed on, see response.h.
  */
-void listing_respond(struct repository *repository, struct json *json, struct slice path,
+void listing_respond(struct repository *repository, struct json *json,
+                     const struct http_request *request, struct slice path,
                      struct slice organization, struct slice query,
                      struct http_response *response, struct listing_result *result);
 

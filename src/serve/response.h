@@ -20,6 +20,13 @@ void response_end_as(struct http_response *response, int status, const char *con
 void response_end_message(struct http_response *response, struct json *json, int status,
                           const char *message);
 
+/*
+ * To be asked by whoever is about to begin a search.  True when the web server has a pool for
+ * these: the answer then sends it there and is complete.  nginx obeys X-Accel-Redirect without
+ * its client ever seeing it; the location is its own word.
+ */
+bool response_pass_on(struct http_response *response, const struct http_request *request);
+
 /* A 500 that tells the id under which the log knows more, and nothing else. */
 void response_end_failed(struct http_response *response, struct json *json);
 

@@ -282,6 +282,7 @@ static void answer(const FCGX_Request *request, int fd, const struct server_hand
 	                                    .query = parameter(request, "QUERY_STRING"),
 	                                    .request_id = parameter(request, "HTTP_X_REQUEST_ID"),
 	                                    .authorization = parameter(request, "HTTP_AUTHORIZATION"),
+	                                    .search_location = parameter(request, "USAGE_RECORD_API_SEARCH"),
 	                                    .role = find_role(request)};
 
 	handler->respond(handler->context, &http_request, &response);

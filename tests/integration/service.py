@@ -103,11 +103,12 @@ def free_port():
 class Service:
     """The parts run in a short temporary folder, because paths of sockets are short."""
 
-    def __init__(self, worker=None, workers=2, **settings):
+    def __init__(self, worker=None, workers=2, search_workers=2, **settings):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="ura-", dir="/tmp"))
         self.port = free_port()
         self.worker = worker or str(build_dir() / "usage-record-api")
         self.workers = workers
+        self.search_workers = search_workers
         self.settings = {"DB_SOCKET": str(self.dir / "mysql.sock"), "DB_USER": "root", **settings}
         self._database = None
 
@@ -116,6 +117,7 @@ class Service:
     def stack(self, part, action, **env):
         subprocess.run([ROOT / "tools/stack", part, action, self.dir], check=True, timeout=120,
                        env={**os.environ, "PORT": str(self.port), "WORKERS": str(self.workers),
+                            "SEARCH_WORKERS": str(self.search_workers),
                             "WORKER": self.worker, **self.environment(), **env})
 
     def environment(self):
@@ -144,9 +146,9 @@ class Service:
     def pid(self, part):
         return int((self.dir / f"{part}.pid").read_text())
 
-    def worker_pids(self):
-        """The workers under multiwatch, in ascending order."""
-        return children(self.pid("workers"))
+    def worker_pids(self, pool="workers"):
+        """The workers of a pool under multiwatch, in ascending order."""
+        return children(self.pid(pool))
 
     def reload_nginx(self):
         """Has nginx read its configuration again, and waits until nothing of the old one answers."""

@@ -88,12 +88,12 @@ def test_metrics_count_the_whole_pool(pool):
     assert grown('requests_total{role="call",status="200"}') == 31
     assert grown('requests_total{role="call",status="400"}') == 30
     assert grown('requests_total{role="local",status="200"}') == 1
-    assert grown("request_duration_seconds_count") == 61
-    assert grown('request_duration_seconds_bucket{le="+Inf"}') == 61
+    assert grown('request_duration_seconds_count{work="page"}') == 61
+    assert grown('request_duration_seconds_bucket{work="page",le="+Inf"}') == 61
     assert grown("records_total") == 3
-    assert 0 < grown("request_duration_seconds_sum") < 10
+    assert 0 < grown('request_duration_seconds_sum{work="page"}') < 10
     assert grown("response_bytes_total") > 31 * 39
-    assert after["usage_record_api_workers"] == 3
+    assert after["usage_record_api_workers"] == 5  # two of them search
     assert after["usage_record_api_requests_in_flight"] == 1
     assert after["usage_record_api_database_connects_total"] <= 3
 
@@ -104,7 +104,7 @@ def test_metrics_stay_right_when_workers_are_killed(pool):
     for _ in range(3):
         for pid in pool.worker_pids():
             os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: len(pool.worker_pids()) == 3 and metrics(pool)["usage_record_api_workers"] == 3)
+        wait_until(lambda: len(pool.worker_pids()) == 3 and metrics(pool)["usage_record_api_workers"] == 5)
     samples = metrics(pool)
     assert samples['usage_record_api_requests_total{role="call",status="200"}'] == 20
     assert samples["usage_record_api_requests_in_flight"] == 1
@@ -137,7 +137,7 @@ def test_one_line_a_request(service, sample):
     for name in ("db_ms", "json_ms", "total_ms"):
         assert 0 <= line.pop(name) < 1000
     assert line == {"level": "info", "event": "request", "request_id": "line-1", "method": "GET", "target": target,
-                    "organization": sample["organizations"][0], "status": 200, "bytes": len(answer.body),
+                    "organization": sample["organizations"][0], "work": "page", "status": 200, "bytes": len(answer.body),
                     "shape": "status", "rows": 7, "retries": 0}
 
 

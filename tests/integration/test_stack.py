@@ -19,7 +19,7 @@ def stop(part, folder):
     return subprocess.run([ROOT / "tools/stack", part, "stop", folder], capture_output=True, text=True, timeout=60)
 
 
-@pytest.mark.parametrize("part, pid_file", [("database", "mysql"), ("workers", "workers"), ("nginx", "nginx")])
+@pytest.mark.parametrize("part, pid_file", [("database", "mysql"), ("workers", "workers"), ("workers", "search"), ("nginx", "nginx")])
 def test_the_process_of_somebody_else_is_not_stopped(tmp_path, part, pid_file):
     with subprocess.Popen(["sleep", "60"]) as other:  # has got the number after a restart
         (tmp_path / f"{pid_file}.pid").write_text(f"{other.pid}\n")

@@ -23,6 +23,7 @@ from service import build_dir, wait_until  # noqa: E402
 
 PACKAGE = ROOT / os.environ["PACKAGE"]
 SOCKET, SERVICE = "usage-record-api.socket", "usage-record-api@.service"
+SEARCH_SOCKET, SEARCH_SERVICE = "usage-record-api-search.socket", "usage-record-api-search@.service"
 EXPOSURE_MAX = 1.5  # of 10, as systemd-analyze security counts; the unit has 1.2
 
 # Debian 12 has them below /lib, later releases below /usr/lib.
@@ -33,6 +34,8 @@ PACKAGE_FILES = f"""\
 -rw-r--r-- /etc/nginx/sites-available/usage-record-api.conf
 -rw-r----- /etc/usage-record-api/client.cnf
 -rw-r--r-- /etc/usage-record-api/usage-record-api.conf
+-rw-r--r-- {UNITS}/usage-record-api-search.socket
+-rw-r--r-- {UNITS}/usage-record-api-search@.service
 -rw-r--r-- {UNITS}/usage-record-api.socket
 -rw-r--r-- {UNITS}/usage-record-api@.service
 -rw-r--r-- /usr/lib/sysusers.d/usage-record-api.conf
@@ -58,6 +61,8 @@ PACKAGE_FILES = f"""\
 """
 
 INSTALLED_FILES = """\
+/lib/systemd/system/usage-record-api-search.socket
+/lib/systemd/system/usage-record-api-search@.service
 /lib/systemd/system/usage-record-api.socket
 /lib/systemd/system/usage-record-api@.service
 /usr/local/lib/sysusers.d/usage-record-api.conf
@@ -200,7 +205,8 @@ def test_systemd_understands_the_units(unpacked, tmp_path):
             shutil.copy(target, root / UNITS[1:], follow_symlinks=False)
     (root / "bin").mkdir(exist_ok=True)
     shutil.copy("/bin/kill", root / "bin")  # the unit's, from another package
-    assert run("systemd-analyze", "verify", "--man=no", f"--root={root}", SOCKET, SERVICE.replace("@", "@1")) == ""
+    assert run("systemd-analyze", "verify", "--man=no", f"--root={root}", SOCKET, SERVICE.replace("@", "@1"),
+               SEARCH_SOCKET, SEARCH_SERVICE.replace("@", "@1")) == ""
 
 
 def test_the_worker_may_do_little(unpacked):
@@ -214,6 +220,17 @@ def test_the_unit_holds_no_secret_and_never_gives_up(unit):
     assert values["LoadCredential"] == "client.cnf:/etc/usage-record-api/client.cnf"
     assert values["LimitCORE"] == "0" and values["ExecReload"] == "/bin/kill -HUP $MAINPID"
     assert values["Sockets"] == SOCKET and values["StandardInput"] == "socket"
+
+
+def test_searches_have_a_pool_like_the_other(unpacked, unit):
+    """Its unit is the same but for the name and the socket."""
+    folder = unpacked / UNITS[1:]
+    own = dict(unit)
+    other = dict(re.findall(r"^(\w+)=(.*)$", (folder / SEARCH_SERVICE).read_text(), re.MULTILINE))
+    assert {name for name in own if own[name] != other[name]} == {"Description", "Requires", "Sockets"}
+    assert other["Sockets"] == other["Requires"] == SEARCH_SOCKET
+    assert "\nListenStream=/run/usage-record-api/search.sock\n" in (folder / SEARCH_SOCKET).read_text()
+    assert "\nService=usage-record-api-search@1.service\n" in (folder / SEARCH_SOCKET).read_text()
 
 
 def test_manuals():

@@ -112,7 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		*newline = '\0';
 	struct http_request request = {.method = "GET", .target = text,
 	                               .query = newline != NULL ? newline + 1 : "", .request_id = "f",
-	                               .authorization = "", .role = HTTP_AUTHORIZER};
+	                               .authorization = "", .search_location = "", .role = HTTP_AUTHORIZER};
 	handler_respond(handler, &request, &response);
 	handler_finish(handler, &request, &response, true, 0);
 	MUST(response.status == 200);

@@ -63,7 +63,7 @@ static void serve_some(void)
 	for (int i = 0; i < 10; i++) {
 		metrics_begin_request();
 		metrics_count(METRICS_RECORDS, 100);
-		metrics_end_request(HTTP_CALL, i < 7 ? 200 : 500, i);
+		metrics_end_request(HTTP_CALL, HTTP_PAGE, i < 7 ? 200 : 500, i);
 	}
 }
 
@@ -76,21 +76,25 @@ static void test_metrics_of_one_worker(void **state)
 {
 	(void)state;
 	metrics_begin_request();
-	metrics_end_request(HTTP_CALL, 200, 1.5);
+	metrics_end_request(HTTP_CALL, HTTP_PAGE, 200, 1.5);
 	metrics_begin_request();
-	metrics_end_request(HTTP_CALL, 418, 20000); /* not counted apart */
+	metrics_end_request(HTTP_CALL, HTTP_SEARCH, 418, 20000); /* not counted apart */
 	metrics_begin_request();
-	metrics_end_request(HTTP_AUTHORIZER, 401, 7);
+	metrics_end_request(HTTP_AUTHORIZER, HTTP_PAGE, 401, 7);
+	metrics_begin_request();
+	metrics_leave_request();
 	metrics_count(METRICS_RETRIES, 2);
 	assert_line("requests_total{role=\"call\",status=\"200\"} 1");
 	assert_line("requests_total{role=\"call\",status=\"500\"} 1");
 	assert_line("requests_total{role=\"authorizer\",status=\"401\"} 1");
-	assert_line("request_duration_seconds_bucket{le=\"0.001\"} 0");
-	assert_line("request_duration_seconds_bucket{le=\"0.0025\"} 1");
-	assert_line("request_duration_seconds_bucket{le=\"10\"} 1");
-	assert_line("request_duration_seconds_bucket{le=\"+Inf\"} 2");
-	assert_line("request_duration_seconds_sum 20.001500");
-	assert_line("request_duration_seconds_count 2");
+	assert_line("request_duration_seconds_bucket{work=\"page\",le=\"0.001\"} 0");
+	assert_line("request_duration_seconds_bucket{work=\"page\",le=\"0.0025\"} 1");
+	assert_line("request_duration_seconds_bucket{work=\"page\",le=\"+Inf\"} 1");
+	assert_line("request_duration_seconds_sum{work=\"page\"} 0.001500");
+	assert_line("request_duration_seconds_count{work=\"page\"} 1");
+	assert_line("request_duration_seconds_bucket{work=\"search\",le=\"10\"} 0");
+	assert_line("request_duration_seconds_bucket{work=\"search\",le=\"+Inf\"} 1");
+	assert_line("request_duration_seconds_sum{work=\"search\"} 20.000000");
 	assert_line("database_retries_total 2");
 	assert_line("workers 1");
 	assert_line("requests_in_flight 1");

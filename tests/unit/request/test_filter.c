@@ -155,8 +155,8 @@ static void test_filter_parse_refuses(void **state)
 	    {"offset=-1", "offset must be an integer from 0 to 2147483647, not \"-1\""},
 	    {"offset=00", "offset must be an integer from 0 to 2147483647, not \"00\""},
 	    {"offset=2147483648", "offset must be an integer from 0 to 2147483647, not \"2147483648\""},
-	    {"cursor=", "cursor must be one that a Link header gave, not \"\""},
 	    {"cursor=abc", "cursor must be one that a Link header gave, not \"abc\""},
+	    {"cursor=&offset=1", "cursor and an offset other than 0 may not be given together"},
 	    {"cursor=1d790a60ed13-f423f-2-5b91a-c1f8622a&offset=1",
 	     "cursor and an offset other than 0 may not be given together"},
 	    {"limit=1&limit=1", "limit must be given once, not 2 times"},
@@ -317,6 +317,9 @@ static void test_filter_parse_of_dates(void **state)
 	    {"cursor=1d790a60ed13-f423f-2-5b91a-c1f8622a", 20781 - 30, 20781},
 	    {"cursor=1d790a60ed13-f423f-2-5b91a-c1f8622a&endDate=2024-01-31", 19723, 19753},
 	    {"cursor=1d790a60ed13-f423f-2-5b91a-c1f8622a&startDate=2024-01-01", 19723, 20781},
+	    {"cursor=", TODAY - 30, TODAY},
+	    {"cursor=&startDate=2024-01-01", 19723, TODAY},
+	    {"cursor=&endDate=2024-01-31", 19723, 19753},
 	};
 
 	(void)state;

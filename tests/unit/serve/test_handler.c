@@ -25,6 +25,7 @@ static struct {
 } keys;
 
 static struct handler *handler;
+static const char *search_location = "";
 static struct http_response response;
 
 enum authorizer_status authorizer_check(struct authorizer *authorizer, struct slice authorization,
@@ -79,6 +80,7 @@ static const char *ask_for(enum http_role role, const char *method, const char *
 {
 	struct http_request request = {.method = method, .target = target, .query = query,
 	                               .request_id = "test-1", .authorization = "Key s3cret",
+	                               .search_location = search_location,
 	                               .role = role};
 	static char text[HTTP_HEADERS_SIZE];
 
@@ -105,6 +107,32 @@ static const char *body(void)
 
 	snprintf(text, sizeof text, "%.*s", (int)response.body.len, response.body.data);
 	return text;
+}
+
+static void test_handler_passes_searches_on(void **state)
+{
+	static const struct {
+		const char *query;
+		bool is_search;
+	} rows[] = {
+	    {"metaInfo=%7B%22a%22:1%7D", true}, {"offset=10000", true}, {"offset=2147483647", true},
+	    {"metaInfo=%7B%7D", false},         {"offset=9999", false}, {"limit=1000", false},
+	    {"metaInfo=%7B", false},            {"", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		search_location = "@searches";
+		const char *headers = ask_as("GET", "/org/acme/usageRecordGroup", rows[i].query);
+		bool is_passed_on =
+		    strcmp(headers, "Status: 200 OK\r\nX-Accel-Redirect: @searches\r\n\r\n") == 0;
+		search_location = "";
+		if (is_passed_on != rows[i].is_search || (is_passed_on && database.was_asked))
+			fail_msg("%s: %s", rows[i].query, headers);
+		headers = ask_as("GET", "/org/acme/usageRecordGroup", rows[i].query);
+		if (strstr(headers, "X-Accel") != NULL || response.is_passed_on)
+			fail_msg("%s, one pool: %s", rows[i].query, headers);
+	}
 }
 
 static void test_handler_routes(void **state)
@@ -330,6 +358,7 @@ static void test_handler_request_id(void **state)
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		struct http_request request = {.method = "GET", .target = "/", .query = "",
 		                               .request_id = rows[i].given, .authorization = "",
+		                               .search_location = "",
 		                               .role = HTTP_CALL};
 		handler_respond(handler, &request, &response);
 		text_end(&response.headers);
@@ -462,6 +491,7 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_handler_passes_searches_on),
 	    cmocka_unit_test(test_handler_routes),
 	    cmocka_unit_test(test_handler_answers_a_page),
 	    cmocka_unit_test(test_handler_starts_the_body_anew),

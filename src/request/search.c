@@ -1,0 +1,6 @@
+#include "request/search.h"
+
+bool search_is_needed(const struct filter *filter)
+{
+	return filter->meta_info != NULL || filter->offset >= SEARCH_OFFSET_MIN;
+}

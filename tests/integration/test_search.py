@@ -1,0 +1,146 @@
+"""Searches have a pool of their own: which requests are searches, that they reach it and no
+other request does, and what its absence does to whom."""
+
+import contextlib
+import json
+import os
+import signal
+
+import pytest
+
+import fastcgi
+from service import Service, stopped, wait_until
+
+LIST = "/org/o/usageRecordGroup"
+LOCATION = {"USAGE_RECORD_API_SEARCH": "@elsewhere"}
+SEARCHES = ['metaInfo={"a":1}', "metaInfo=%7B%22a%22:1%7D", "metaInf%6f=%7b%22a%22:1}", "offset=10000", "offset=2147483647",
+            'metaInfo={"a":1}&cursor=', "%6Fffset=10000"]
+PAGES = ["", "metaInfo={}", "offset=9999", "limit=1000", "source=ORB&status=REPORTED&partner=AWS"]
+FAULTS = ["metaInfo={", "offset=2147483648", 'metaInfo={"a":1}&limit=0', 'metaInfo={"a":1}&metaInfo={"a":1}']
+
+
+@pytest.fixture(scope="module")
+def pools():
+    service = Service(workers=1, search_workers=1, LOG_LEVEL="debug")
+    try:
+        service.stack("database", "start")
+        service.migrate()
+        service.stack("workers", "start")
+        service.stack("nginx", "start", AUTH="0")
+        service.insert("o", meta_info='{"a": 1}')
+        yield service
+    finally:
+        service.remove()
+
+
+def ask_worker(service, query, socket="fastcgi.sock", **more):
+    return fastcgi.ask(service.dir / socket, f"{LIST}?startDate=2024-08-01&endDate=2024-08-31&{query}", **more)
+
+
+def ask(service, query, **more):
+    return service.ask(f"{LIST}?startDate=2024-08-01&endDate=2024-08-31&{query}", **more)
+
+
+@pytest.mark.parametrize("query", SEARCHES)
+def test_a_search_is_passed_on(pools, query):
+    answer = ask_worker(pools, query, **LOCATION)
+    assert answer.headers == {"Status": "200 OK", "X-Accel-Redirect": "@elsewhere"} and answer.body == b""
+
+
+@pytest.mark.parametrize("query", PAGES + FAULTS)
+def test_nothing_else_is_passed_on(pools, query):
+    answer = ask_worker(pools, query, **LOCATION)
+    assert "X-Accel-Redirect" not in answer.headers and answer.status == (400 if query in FAULTS else 200)
+
+
+@pytest.mark.parametrize("query", SEARCHES + PAGES)
+def test_a_worker_that_knows_no_other_pool_does_all(pools, query):
+    answer = ask_worker(pools, query)
+    assert answer.status == 200 and b"usageRecordGroups" in answer.body
+
+
+def test_a_search_through_nginx_is_answered_once(pools):
+    answer = ask(pools, 'metaInfo={"a":1}', X_Request_Id="a-search")
+    assert answer.status == 200 and len(answer.json()["usageRecordGroups"]) == 1
+    assert answer.header("X-Request-Id") == "a-search" and answer.header("Cache-Control") == "private, no-store"
+    assert answer.header("X-Accel-Redirect") is None and answer.header("Content-Type") == "application/json"
+    first, second = [line for line in pools.log_of("a-search") if "work" in line]
+    assert [first["event"], first["work"]] == ["passed on", "search"]
+    assert [second["event"], second["work"], second["rows"]] == ["request", "search", 1]
+
+
+def test_a_page_through_nginx_is_answered_at_once(pools):
+    assert ask(pools, "limit=1", X_Request_Id="a-page").status == 200
+    line, = [line for line in pools.log_of("a-page") if "work" in line]
+    assert [line["event"], line["work"]] == ["request", "page"]
+
+
+def test_head(pools):
+    answer = ask(pools, 'metaInfo={"a":1}', method="HEAD")
+    assert answer.status == 200 and int(answer.header("Content-Length")) > 300
+
+
+def test_no_client_chooses_the_way(pools):
+    """Whoever names the header or the parameter himself is not heard, nor is its echo in an answer."""
+    for name in ("X_Accel_Redirect", "USAGE_RECORD_API_SEARCH", "Usage_Record_Api_Search"):
+        answer = ask(pools, "", **{name: "@usage_record_api_search", "X_Request_Id": f"own-{name}"})
+        assert answer.status == 200 and len(answer.json()["usageRecordGroups"]) == 1
+        assert [line["work"] for line in pools.log_of(f"own-{name}") if "work" in line] == ["page"]
+    assert pools.ask("/_usage_record_api_search").status == pools.ask("/@usage_record_api_search").status == 404
+
+
+def test_searches_are_counted(pools):
+    def count(name):
+        text = fastcgi.ask(pools.dir / "fastcgi.sock", "/metrics", USAGE_RECORD_API_ROLE="local").body.decode()
+        return int(text.split(f"\nusage_record_api_{name} ", 1)[1].split("\n", 1)[0])
+    names = ("searches_total", 'requests_total{role="call",status="200"}', 'request_duration_seconds_count{work="search"}',
+             'request_duration_seconds_count{work="page"}')
+    before = [count(name) for name in names]
+    for query in ('metaInfo={"a":1}', "offset=10000", "limit=1"):
+        assert ask(pools, query).status == 200
+    assert [count(name) - was for name, was in zip(names, before)] == [2, 3, 2, 1]
+    assert count("requests_in_flight") == 1
+
+
+def test_no_page_waits_for_a_search(pools):
+    with stopped(pools.worker_pids("search")[0]), pools.connect() as connection:
+        connection.sendall(f"GET {LIST}?metaInfo=%7B%22a%22:1%7D HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+        for _ in range(5):
+            assert ask(pools, "").status == 200
+        connection.settimeout(0.2)
+        with pytest.raises(TimeoutError), contextlib.suppress(BlockingIOError):
+            connection.recv(1)
+
+
+def test_without_its_pool_a_search_fails_alone(pools):
+    os.kill(pools.pid("search"), signal.SIGTERM)
+    wait_until(lambda: ask(pools, 'metaInfo={"a":1}').status == 502)
+    answer = ask(pools, 'metaInfo={"a":1}', X_Request_Id="nobody")
+    assert json.loads(answer.body) == "no worker answered, request id nobody"
+    assert answer.header("X-Request-Id") == "nobody" and answer.header("Content-Type") == "application/json"
+    assert ask(pools, "").status == 200
+    pools.stack("workers", "start")
+    assert ask(pools, 'metaInfo={"a":1}').status == 200
+
+
+def test_a_search_wants_the_key_that_a_page_wants(pools):
+    pools.stack("nginx", "stop")
+    pools.stack("nginx", "start", AUTH="1")
+    try:
+        assert ask(pools, 'metaInfo={"a":1}').status == ask(pools, "").status == 401
+    finally:
+        pools.stack("nginx", "stop")
+        pools.stack("nginx", "start", AUTH="0")
+
+
+def test_a_site_with_one_pool(pools):
+    pools.search_workers = 0
+    for part in ("nginx", "workers"):
+        pools.stack(part, "stop")
+    for part in ("workers", "nginx"):
+        pools.stack(part, "start")
+    try:
+        for query in ('metaInfo={"a":1}', "offset=10000", ""):
+            assert ask(pools, query).status == 200
+    finally:
+        pools.search_workers = 1
