@@ -73,6 +73,11 @@ void database_close(struct database *database)
 	mysql_library_end();
 }
 
+MYSQL *database_connection(const struct database *database)
+{
+	return database->connection;
+}
+
 bool database_is_mariadb(const struct database *database)
 {
 	return database->is_mariadb;
@@ -101,14 +106,17 @@ static void set_tls(MYSQL *connection, const struct database_options *options)
 		mysql_options(connection, MYSQL_OPT_SSL_CA, options->tls_ca);
 }
 
-/* The session: UTC, read only, bounded.  One round trip. */
+/* The session: UTC, and read only and bounded, or strict.  One round trip. */
 static bool set_session(MYSQL *connection, const struct database_options *options, bool is_mariadb)
 {
 	char sql[200];
 
 	if (mysql_set_character_set(connection, "utf8mb4") != 0)
 		return false;
-	if (is_mariadb)
+	if (options->is_writer)
+		snprintf(sql, sizeof sql,
+		         "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES', autocommit = 1");
+	else if (is_mariadb)
 		snprintf(sql, sizeof sql,
 		         "SET time_zone = '+00:00', tx_read_only = 1, max_statement_time = %u.%03u",
 		         options->statement_timeout_ms / 1000, options->statement_timeout_ms % 1000);
@@ -163,7 +171,8 @@ static MYSQL *connect_host(const struct database_options *options, const struct 
 		return NULL;
 	if (options->option_file[0] != '\0') {
 		mysql_options(connection, MYSQL_READ_DEFAULT_FILE, options->option_file);
-		mysql_options(connection, MYSQL_READ_DEFAULT_GROUP, "usage-record-api");
+		mysql_options(connection, MYSQL_READ_DEFAULT_GROUP,
+		              options->is_writer ? "usage-record-api-load" : "usage-record-api");
 	}
 	mysql_options(connection, MYSQL_OPT_CONNECT_TIMEOUT, &options->connect_timeout_s);
 	mysql_options(connection, MYSQL_OPT_READ_TIMEOUT, &options->read_timeout_s);
@@ -217,6 +226,11 @@ static MYSQL *connect_best(const struct database *database, enum standing *stand
 			mysql_close(connection);
 	}
 	*standing = STANDING_READ_ONLY;
+	if (replica != NULL && database->options->is_writer) {
+		log_message(LOG_LEVEL_ERROR, "no host is writable");
+		mysql_close(replica);
+		return NULL;
+	}
 	return replica;
 }
 

@@ -46,6 +46,9 @@ struct database_options {
 	unsigned read_timeout_s;    /* of silence while an answer is awaited */
 	unsigned statement_timeout_ms;
 	unsigned return_after_s; /* how often to look at the choice among several hosts */
+	/* A strict session that may write, without a statement limit, on a writable host alone;
+	 * the option file's groups are [client] and [usage-record-api-load]. */
+	bool is_writer;
 };
 
 enum database_status {
@@ -69,6 +72,9 @@ struct database;
  * database_close.  NULL when memory ran out. */
 struct database *database_open(const struct database_options *options);
 void database_close(struct database *database); /* NULL is fine */
+
+/* For statements that are not prepared; to be asked within an attempt of database_run. */
+MYSQL *database_connection(const struct database *database);
 
 /* Whether the server is a MariaDB; to be asked within an attempt of database_run. */
 bool database_is_mariadb(const struct database *database);

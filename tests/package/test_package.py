@@ -41,21 +41,25 @@ PACKAGE_FILES = f"""\
 -rw-r--r-- /usr/lib/sysusers.d/usage-record-api.conf
 -rwxr-xr-x /usr/sbin/usage-record-api
 -rwxr-xr-x /usr/sbin/usage-record-api-key
+-rwxr-xr-x /usr/sbin/usage-record-api-load
 -rw-r--r-- /usr/share/doc/usage-record-api/NEWS.gz
 -rw-r--r-- /usr/share/doc/usage-record-api/README.md.gz
 -rw-r--r-- /usr/share/doc/usage-record-api/api.md.gz
 -rw-r--r-- /usr/share/doc/usage-record-api/changelog.gz
 -rw-r--r-- /usr/share/doc/usage-record-api/copyright
+-rw-r--r-- /usr/share/doc/usage-record-api/data.md.gz
 -rw-r--r-- /usr/share/doc/usage-record-api/openapi.yaml.gz
 -rw-r--r-- /usr/share/doc/usage-record-api/operations.md.gz
 -rw-r--r-- /usr/share/doc/usage-record-api/prometheus-rules.yml
 -rw-r--r-- /usr/share/lintian/overrides/usage-record-api
 -rw-r--r-- /usr/share/man/man8/usage-record-api-key.8.gz
+-rw-r--r-- /usr/share/man/man8/usage-record-api-load.8.gz
 -rw-r--r-- /usr/share/man/man8/usage-record-api.8.gz
 -rw-r--r-- /usr/share/usage-record-api/sql/001-usage-record-group.sql
 -rw-r--r-- /usr/share/usage-record-api/sql/002-api-key.sql
 -rw-r--r-- /usr/share/usage-record-api/sql/account.sql
 -rwxr-xr-x /usr/share/usage-record-api/sql/client
+-rw-r--r-- /usr/share/usage-record-api/sql/loader-account.sql
 -rwxr-xr-x /usr/share/usage-record-api/sql/migrate
 -rw-r--r-- /usr/share/usage-record-api/sql/server.cnf
 """
@@ -68,21 +72,25 @@ INSTALLED_FILES = """\
 /usr/local/lib/sysusers.d/usage-record-api.conf
 /usr/local/sbin/usage-record-api
 /usr/local/sbin/usage-record-api-key
+/usr/local/sbin/usage-record-api-load
 /usr/local/share/doc/usage-record-api/NEWS
 /usr/local/share/doc/usage-record-api/README.md
 /usr/local/share/doc/usage-record-api/api.md
+/usr/local/share/doc/usage-record-api/data.md
 /usr/local/share/doc/usage-record-api/examples/client.cnf
 /usr/local/share/doc/usage-record-api/examples/usage-record-api.conf
 /usr/local/share/doc/usage-record-api/openapi.yaml
 /usr/local/share/doc/usage-record-api/operations.md
 /usr/local/share/doc/usage-record-api/prometheus-rules.yml
 /usr/local/share/man/man8/usage-record-api-key.8
+/usr/local/share/man/man8/usage-record-api-load.8
 /usr/local/share/man/man8/usage-record-api.8
 /usr/local/share/usage-record-api/nginx/usage-record-api.conf
 /usr/local/share/usage-record-api/sql/001-usage-record-group.sql
 /usr/local/share/usage-record-api/sql/002-api-key.sql
 /usr/local/share/usage-record-api/sql/account.sql
 /usr/local/share/usage-record-api/sql/client
+/usr/local/share/usage-record-api/sql/loader-account.sql
 /usr/local/share/usage-record-api/sql/migrate
 /usr/local/share/usage-record-api/sql/server.cnf
 """

@@ -1,0 +1,276 @@
+"""usage-record-api-load: what it stores, what it refuses, and how often one likes."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+
+from loader import LOADER, counts, environment, lines, load, record
+from service import wait_until
+
+
+def stored(service, organization, columns="id, records, meta_info, creation_time, last_update_time, status"):
+    return service.sql(f"SELECT {columns} FROM usage_record_group WHERE organization_id = %s ORDER BY id", [organization])
+
+
+def count(service, organization):
+    return len(stored(service, organization))
+
+
+DIGITS = '{"a":0.1000000000000000000001,"b":123456789012345678901,"c":1e-9,"\\u00fc":1.50}'
+TEXT = '{ "x" : "x\\/y \\u00e9 é 🚀",\t"source":"ORB" }'
+
+
+def test_digits_and_text_arrive_as_they_came(service, organization):
+    line = json.dumps({**record(organization, 1), "records": None, "metaInfo": None})
+    line = line.replace('"records": null', f'"records": {DIGITS}').replace('"metaInfo": null', f'"metaInfo": {TEXT}')
+    result = load(service, data=line.encode())
+    assert (result.returncode, result.stderr, counts(result)) == (0, "", (1, 0, 0, 0))
+    [row] = stored(service, organization, "records, meta_info")
+    if service.is_mariadb():
+        assert row == (DIGITS, TEXT)
+    again = load(service, data=line.encode())
+    assert counts(again)[2:] == (1, 0)
+
+
+FORMS = {
+    "ndjson": lambda records: lines(records),
+    "page": lambda records: json.dumps({"nextOffset": 0, "usageRecordGroups": records}).encode(),
+    "page, order of the keys": lambda records: json.dumps({"usageRecordGroups": records, "nextOffset": 0}).encode(),
+    "pages": lambda records: b"".join(json.dumps({"nextOffset": 1, "usageRecordGroups": [each]}).encode() for each in records),
+    "list": lambda records: json.dumps(records).encode(),
+    "laid out": lambda records: "\n".join(json.dumps(each, indent=2) for each in records).encode(),
+    "no end of the last line": lambda records: lines(records)[:-1],
+    "CRLF": lambda records: lines(records).replace(b"\n", b"\r\n"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_forms_are_recognised(service, organization, form):
+    records = [record(organization, number) for number in range(7)]
+    data = FORMS[form](records)
+    result = load(service, data=data)
+    assert (result.returncode, result.stderr, counts(result)) == (0, "", (7, 0, 0, 0))
+    assert [row[0] for row in stored(service, organization)] == [f"id-{number}" for number in range(7)]
+    assert counts(load(service, data=data)) == (0, 0, 7, 0)
+
+
+def test_csv(service, organization):
+    data = ('id,organizationID,partner,status,creationTime,records.seats,records."x,y",metaInfo\r\n'
+            f'1,{organization},AWS,REPORTED,2024-08-12T03:02:15.9109999+02:00,1.000000001,,"{{""source"":""API"",""n"":""two\nlines""}}"\r\n'
+            f'\r\n2,{organization},GCP,CREATED,,,7,\r\n').replace('records."x,y"', '"records.x,y"')
+    data = data.replace("two\nlines", "two lines")
+    result = load(service, data=data.encode())
+    assert (result.returncode, result.stderr, counts(result)) == (0, "", (2, 0, 0, 0))
+    first, second = stored(service, organization)
+    assert first[1] == '{"seats":1.000000001}' or not service.is_mariadb()
+    assert str(first[3]) == "2024-08-12 01:02:15.910000"
+    assert json.loads(second[1]) == {"x,y": 7} and second[2] is None
+    assert counts(load(service, data=data.encode())) == (0, 0, 2, 0)
+
+
+STATUS = "CREATED, DELETED, INVALID, REPORTED, REPORT_PENDING or REPORT_FAILED"
+# Members of a record, and what is said about them.
+FAULTS = [
+    ({"status": "reported"}, f'status must be {STATUS}, not "reported"'),
+    ({"partner": ""}, 'partner must be AWS, AZURE or GCP, not ""'),
+    ({"id": ""}, "id is missing"),
+    ({"id": 5}, "id must be a string"),
+    ({"id": "a\nb"}, 'id must not have control characters: "a\\u000ab"'),
+    ({"buyerID": "x" * 256}, None),
+    ({"creationTime": "2024-02-30T00:00:00Z"}, 'creationTime must be a time like 2024-08-12T01:02:15.910Z, not "2024-02-30T00:00:00Z"'),
+    ({"creationTime": "2024-08-12 01:02:15"}, None),
+    ({"creationTime": "0999-12-31T23:59:59Z"}, None),
+    ({"creationTime": "9999-12-31T23:59:59-01:00"}, None),
+    ({"serialID": -1}, "serialID must be an integer from 1 to 9223372036854775807, not \"-1\""),
+    ({"serialID": "1"}, "serialID must be a number"),
+    ({"records": []}, "records must be an object"),
+    ({"records": {"x": "12.5"}}, "records.x must be a number"),
+    ({"records": {"x": None}}, "records.x must be a number"),
+    ({"records": {"x": {"y": 1}}}, "records.x must be a number"),
+    ({"metaInfo": "x"}, "metaInfo must be an object"),
+    ({"metaInfo": {"source": "api"}}, 'metaInfo.source must be API, INTERNAL, METRONOME or ORB, or empty, not "api"'),
+    ({"metaInfo": {"source": {}}}, "metaInfo.source must be a string"),
+    ({"metaInfo": {"timestamp": "yesterday"}}, None),
+    ({"metainfo": {}}, 'a record has no member "metainfo"'),
+]
+
+
+@pytest.mark.parametrize("members, message", FAULTS, ids=[str(members)[:40] for members, _ in FAULTS])
+def test_faults_are_named(service, organization, members, message, tmp_path):
+    file = tmp_path / "usage.ndjson"
+    file.write_bytes(lines([record(organization, 1), {**record(organization, 2), **members}]))
+    result = load(service, file)
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"{file}:2: "), result.stderr
+    if message is not None:
+        assert result.stderr.splitlines()[0] == f"{file}:2: {message}"
+    assert count(service, organization) == 0, "nothing of its batch is stored"
+
+
+# A line as text, with ORG for the organization.
+TEXTS = ['{"id":"1"', '{"id":"1",}', '{"id":01}', "{'id':1}", '{"id":"\\x"}', '{"id":"a\tb"}', '{"id":NaN}', "null",
+         '"an answer"', "{}", '{"id":"\\ud800","organizationID":"ORG","partner":"AWS","status":"CREATED"}',
+         '{"id":"1","id":"2","organizationID":"ORG","partner":"AWS","status":"CREATED"}',
+         '{"id":"1","organizationID":"ORG","partner":"AWS","status":"CREATED","records":{"a":1,"\\u0061":2}}',
+         '{"id":"1","organizationID":"ORG","partner":"AWS","status":"CREATED","records":{"a":1e999}}',
+         '{"id":"1","organizationID":"ORG","partner":"AWS","status":"CREATED","metaInfo":' + '{"a":' * 40 + "1" + "}" * 41]
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=[text[:30] for text in TEXTS])
+def test_broken_lines_are_refused_alone(service, organization, text, tmp_path):
+    good = lines([record(organization, 1), record(organization, 2)]).splitlines(keepends=True)
+    data = good[0] + text.replace("ORG", organization).encode() + b"\n" + good[1]
+    rejects = tmp_path / "rejects"
+    result = load(service, "--format", "ndjson", "--rejects", rejects, data=data)
+    assert result.returncode == 1 and counts(result) == (2, 0, 0, 1), result.stderr
+    assert [row[0] for row in stored(service, organization)] == ["id-1", "id-2"]
+    [refused] = map(json.loads, rejects.read_text().splitlines())
+    assert (refused["line"], refused["file"], refused["text"]) == (2, "standard input", text.replace("ORG", organization))
+    assert refused["reason"] and result.stderr == f"standard input:2: {refused['reason']}\n"
+
+
+def test_deep_documents_that_are_taken_are_stored(service, organization):
+    deep = '{"a":' * 29 + "1" + "}" * 29
+    line = json.dumps({**record(organization, 1), "metaInfo": 0}).replace('"metaInfo": 0', f'"metaInfo": {deep}')
+    result = load(service, data=line.encode())
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_older_never_overwrites_newer(service, organization):
+    def at(second, status):
+        return lines([record(organization, 1, status=status, lastUpdateTime=f"2024-08-12T02:00:{second:02}Z")])
+    assert counts(load(service, data=at(5, "CREATED"))) == (1, 0, 0, 0)
+    older = load(service, data=at(4, "INVALID"))
+    assert older.returncode == 0 and older.stdout.endswith("1 older than what is stored\n")
+    assert stored(service, organization)[0][5] == "CREATED"
+    assert counts(load(service, data=at(5, "REPORT_PENDING"))) == (0, 1, 0, 0)
+    assert counts(load(service, data=at(6, "REPORTED"))) == (0, 1, 0, 0)
+    assert stored(service, organization)[0][5] == "REPORTED"
+    # Both versions in one file, in either order.
+    assert counts(load(service, data=at(9, "INVALID") + at(8, "CREATED")))[:2] == (0, 1)
+    assert stored(service, organization)[0][5] == "INVALID"
+
+
+def test_what_a_record_does_not_say_stays(service, organization):
+    load(service, data=lines([record(organization, 1, productID="p", buyerID="b")]))
+    short = {"id": "id-1", "organizationID": organization, "partner": "AWS", "status": "INVALID", "buyerID": ""}
+    assert counts(load(service, data=lines([short]))) == (0, 1, 0, 0)
+    [row] = stored(service, organization, "product_id, buyer_id, status, records, creation_time")
+    assert row[:3] == ("p", None, "INVALID") and json.loads(row[3]) == {"seats": 1} and row[4].year == 2024
+    # The time of the change is now, since the record did not say.
+    assert service.sql("SELECT last_update_time > UTC_TIMESTAMP() - INTERVAL 1 MINUTE FROM usage_record_group "
+                       "WHERE organization_id = %s", [organization]) == ((1,),)
+    assert counts(load(service, data=lines([short]))) == (0, 0, 1, 0)
+
+
+def test_dry_run_stores_nothing(service, organization):
+    data = lines([record(organization, number) for number in range(3)])
+    result = load(service, "--dry-run", data=data)
+    assert result.returncode == 0 and counts(result) == (3, 0, 0, 0) and count(service, organization) == 0
+
+
+def test_table_refuses_what_the_checks_let_pass(service, organization, tmp_path):
+    """A serialID that another record has: said by the database, the rest is as asked for."""
+    if not service.sql("SELECT 1 FROM information_schema.statistics WHERE table_schema = 'usage_record_api' "
+                       "AND index_name = 'by_serial_id' AND non_unique = 0"):
+        pytest.skip("serial ids may repeat here")
+    load(service, data=lines([record(organization, 0, serialID=4000000000)]))
+    data = lines([record(organization, 1), record(organization, 2, serialID=4000000000), record(organization, 3)])
+    result = load(service, data=data)
+    assert result.returncode == 1 and result.stderr.startswith("standard input:2: the database refuses it: 1062 ")
+    assert count(service, organization) == 1
+    result = load(service, "--rejects", tmp_path / "rejects", data=data)
+    assert counts(result) == (2, 0, 0, 1) and count(service, organization) == 3
+
+
+def test_two_at_once(service, organization):
+    records = [record(organization, number) for number in range(4000)]
+    loaders = []
+    for seed in range(3):
+        random.Random(seed).shuffle(records)
+        loaders.append(subprocess.Popen([LOADER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment(service)))
+        loaders[-1].stdin.write(lines(records))
+    for loader in loaders:
+        loader.stdin.close()
+    outputs = [loader.stdout.read().decode() for loader in loaders]
+    assert [loader.wait(60) for loader in loaders] == [0, 0, 0], outputs
+    assert sum(int(output.split()[0]) for output in outputs) == 4000 == count(service, organization)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_cut_off_and_run_again(service, organization, number, tmp_path):
+    file = tmp_path / "usage.ndjson"
+    file.write_bytes(lines([record(organization, n) for n in range(30000)]))
+    loader = subprocess.Popen([LOADER, file], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(service))
+    wait_until(lambda: count_fast(service, organization) > 0)
+    loader.send_signal(number)
+    _, err = loader.communicate(timeout=30)
+    done = count_fast(service, organization)
+    assert 0 < done < 30000, "it was cut off in the middle"
+    if number == signal.SIGINT:
+        assert loader.returncode == 1 and b"load it again to go on" in err
+    result = load(service, file)
+    assert counts(result) == (30000 - done, 0, done, 0) and count_fast(service, organization) == 30000
+
+
+def count_fast(service, organization):
+    return service.sql("SELECT COUNT(*) FROM usage_record_group WHERE organization_id = %s", [organization])[0][0]
+
+
+def test_memory_does_not_grow_with_the_file(service, organization, tmp_path):
+    def peak_kb(rows):
+        file = tmp_path / "usage.ndjson"
+        file.write_bytes(lines([record(organization, n, metaInfo={"text": "x" * 500}) for n in range(rows)]))
+        loader = subprocess.Popen([LOADER, "--dry-run", file], stdout=subprocess.DEVNULL, env=environment(service))
+        _, status, usage = os.wait4(loader.pid, 0)
+        loader.returncode = status
+        assert status == 0
+        return usage.ru_maxrss
+    assert peak_kb(40000) < peak_kb(5000) + 2048
+
+
+def test_loaders_account(service, organization):
+    with service.database().cursor() as cursor:
+        cursor.execute("USE usage_record_api")
+        cursor.execute("SET @host = 'localhost', @password = 'secret'")
+        from service import ROOT
+        for statement in (ROOT / "sql/loader-account.sql").read_text().split(";\n"):
+            if statement.strip():
+                cursor.execute(statement)
+    option_file = service.dir / "loader.cnf"
+    option_file.write_text("[usage-record-api-load]\nuser=usage_record_api_load\npassword=secret\n")
+    result = load(service, data=lines([record(organization, 1)]), DB_USER="", DB_OPTION_FILE=option_file)
+    assert (result.returncode, result.stderr, counts(result)) == (0, "", (1, 0, 0, 0))
+
+
+def test_damaged_files(service, organization, tmp_path):
+    """Each gets a message with file and line or is taken; whatever is stored is what the table promises."""
+    generator = random.Random(12)
+    records = lines([record(organization, n, metaInfo={"source": "API", "customer": "Café", "deep": [{"a": 1.50}]}) for n in range(4)])
+    page = json.dumps({"nextOffset": 0, "usageRecordGroups": [json.loads(line) for line in records.splitlines()]}, indent=1).encode()
+    csv = ("id,organizationID,partner,status,creationTime,records.seats,metaInfo\n" + "".join(
+        f'{n},{organization},AWS,REPORTED,2024-08-12T01:02:15.910Z,{n}.5,"{{""a"":""b""}}"\n' for n in range(4))).encode()
+    files = []
+    for n in range(int(os.environ.get("DAMAGED_FILES", "300"))):
+        damaged = bytearray((records, page, csv)[n % 3])
+        for _ in range(generator.randrange(1, 6)):
+            at = generator.randrange(len(damaged))
+            match generator.randrange(4):
+                case 0: damaged[at] = generator.randrange(256)
+                case 1: del damaged[at:at + generator.randrange(1, 40)]
+                case 2: damaged[at:at] = generator.choice([b"\0", b'"', b"{", b"}", b"\xff", b"\\u0000", b"\n", b",", b"\xed\xa0\x80", b"-"])
+                case 3: damaged = damaged[:at + 1]
+        files.append(tmp_path / f"{n}")
+        files[-1].write_bytes(damaged)
+    for at in range(0, len(files), 50):
+        for file in files[at:at + 50]:
+            result = load(service, "--rejects", tmp_path / "rejects", "--dry-run", file)
+            assert result.returncode in (0, 1), (file.read_bytes(), result.stderr)
+            said = [line for line in result.stderr.splitlines() if line]
+            assert (result.returncode == 0) == (not said), (file.read_bytes(), result.stderr)
+            assert all(line.startswith(f"{file}:") for line in said), result.stderr
