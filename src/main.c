@@ -41,10 +41,12 @@ static int serve(const struct settings *settings)
 	struct repository *repository = NULL;
 	struct authorizer *authorizer = NULL;
 	struct handler *handler = NULL;
+	struct repository_limits limits = {.search_ms = settings->search_timeout_ms,
+	                                   .page_bytes = settings->page_bytes};
 	int exit_status = EXIT_FAILURE;
 
 	if ((database = database_open(&settings->database)) == NULL ||
-	    (repository = repository_open(database, settings->database.statement_timeout_ms)) == NULL ||
+	    (repository = repository_open(database, &limits)) == NULL ||
 	    (authorizer = authorizer_open(database, settings->key_memory_s)) == NULL ||
 	    (handler = handler_open(repository, authorizer, settings->slow_ms)) == NULL) {
 		log_message(LOG_LEVEL_ERROR, "out of memory");

@@ -65,6 +65,10 @@ static const struct setting {
      log_target_names, LOG_TARGET_COUNT},
     {"METRICS_FILE", SETTING_TEXT, AT(metrics_file), "",
      "file in which the workers of a pool count together; empty: each by itself", 0, 0, NULL, 0},
+    {"PAGE_BYTES", SETTING_NUMBER, AT(page_bytes), "16777216",
+     "bytes of records that a page may have; one record is always given", 65536, 1073741824, NULL, 0},
+    {"SEARCH_TIMEOUT_MS", SETTING_NUMBER, AT(search_timeout_ms), "15000",
+     "milliseconds that a search may take, with all its statements", 10, 600000, NULL, 0},
     {"SLOW_MS", SETTING_NUMBER, AT(slow_ms), "1000",
      "milliseconds from which on a request is logged as slow", 0, 600000, NULL, 0},
 #undef AT

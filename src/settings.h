@@ -19,6 +19,8 @@ struct settings {
 	enum log_target log_target;
 	const char *metrics_file;
 	unsigned key_memory_s;
+	unsigned page_bytes;
+	unsigned search_timeout_ms;
 	unsigned slow_ms;
 };
 

@@ -22,8 +22,7 @@ static const struct {
                                   "Connections to the database that could not be made."},
     [METRICS_SLOW_REQUESTS] = {"slow_requests_total", "Requests that took SLOW_MS or longer."},
     [METRICS_SEARCHES] = {"searches_total", "Requests that may have looked at many records."},
-    [METRICS_LOST_ANSWERS] = {"lost_answers_total",
-                              "Answers whose peer left before their end."},
+    [METRICS_LOST_ANSWERS] = {"lost_answers_total", "Answers whose peer left before their end."},
 };
 
 static const int statuses[] = {200, 400, 401, 403, 404, 405, 503, 500};
@@ -33,7 +32,7 @@ enum { STATUS_COUNT = sizeof statuses / sizeof statuses[0], STATUS_LAST = STATUS
 static const struct {
 	double ms;
 	const char *seconds;
-} buckets[] = {{1, "0.001"},  {2.5, "0.0025"}, {5, "0.005"}, {10, "0.01"}, {25, "0.025"},
+} buckets[] = {{1, "0.001"},  {2.5, "0.0025"}, {5, "0.005"},  {10, "0.01"}, {25, "0.025"},
                {50, "0.05"},  {100, "0.1"},    {250, "0.25"}, {500, "0.5"}, {1000, "1"},
                {2500, "2.5"}, {5000, "5"},     {10000, "10"}};
 enum { BUCKET_COUNT = sizeof buckets / sizeof buckets[0] + 1 }; /* the last is +Inf */
@@ -67,8 +66,8 @@ static bool is_worker_alive(int number)
 static int take_worker_number(void)
 {
 	for (int number = 0; number < WORKERS_MAX; number++) {
-		struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = number,
-		                     .l_len = 1};
+		struct flock lock = {
+		    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = number, .l_len = 1};
 		if (fcntl(pool_fd, F_OFD_SETLK, &lock) == 0)
 			return number;
 	}
@@ -182,11 +181,11 @@ static void write_durations_of(struct text *text, enum http_work work)
 		                name, i < BUCKET_COUNT - 1 ? buckets[i].seconds : "+Inf",
 		                (unsigned long long)count);
 	}
-	text_add_format(text, "usage_record_api_request_duration_seconds_sum{work=\"%s\"} %llu.%06llu\n",
-	                name, (unsigned long long)(sum_us / 1000000),
-	                (unsigned long long)(sum_us % 1000000));
-	text_add_format(text, "usage_record_api_request_duration_seconds_count{work=\"%s\"} %llu\n", name,
-	                (unsigned long long)count);
+	text_add_format(
+	    text, "usage_record_api_request_duration_seconds_sum{work=\"%s\"} %llu.%06llu\n", name,
+	    (unsigned long long)(sum_us / 1000000), (unsigned long long)(sum_us % 1000000));
+	text_add_format(text, "usage_record_api_request_duration_seconds_count{work=\"%s\"} %llu\n",
+	                name, (unsigned long long)count);
 }
 
 static void write_durations(struct text *text)

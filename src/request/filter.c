@@ -218,8 +218,8 @@ static void parse_offset(struct parse *parse)
 static void parse_cursor(struct parse *parse)
 {
 	if (parse->value_len == 0) /* begins a walk, before all records */
-		parse->filter->cursor = (struct cursor){.after = {.creation_ms = INT64_MAX},
-		                                        .end_day = parse->today};
+		parse->filter->cursor =
+		    (struct cursor){.after = {.creation_ms = INT64_MAX}, .end_day = parse->today};
 	else if (!cursor_parse(slice_of(parse->value), &parse->filter->cursor))
 		reject(parse, slice_of("be one that a Link header gave"));
 	if (parse->status == FILTER_OK && parse->filter->offset > 0)

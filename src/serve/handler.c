@@ -50,8 +50,8 @@ void handler_close(struct handler *handler)
 
 static bool is_request_id_character(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '.' || c == '_' || c == '-';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+	       c == '_' || c == '-';
 }
 
 static bool is_request_id(const char *text)
@@ -99,8 +99,7 @@ static enum route find_route(struct slice path, struct slice *organization)
 
 	while (url_next_segment(&path, &segment)) {
 		bool is_text = url_decode(segment, URL_PATH, text, sizeof text, &len) == URL_OK;
-		if (segment.len == 0 ||
-		    (is_text && (strcmp(text, ".") == 0 || strcmp(text, "..") == 0)))
+		if (segment.len == 0 || (is_text && (strcmp(text, ".") == 0 || strcmp(text, "..") == 0)))
 			return ROUTE_REFUSED;
 		if (count >= SEGMENT_COUNT)
 			route = ROUTE_UNKNOWN;
@@ -170,7 +169,8 @@ static void respond_authorizer(struct handler *handler, const struct http_reques
 
 	split_target(request, &path, &query);
 	if (find_route(path, &handler->organization) == ROUTE_REFUSED ||
-	    url_decode(handler->organization, URL_PATH, organization, sizeof organization, &len) != URL_OK)
+	    url_decode(handler->organization, URL_PATH, organization, sizeof organization, &len) !=
+	        URL_OK)
 		len = 0; /* nobody's */
 	switch (authorizer_check(handler->authorizer, slice_of(request->authorization),
 	                         (struct slice){organization, len})) {
@@ -286,8 +286,9 @@ void handler_finish(void *context, const struct http_request *request,
 	char shape[QUERY_NAME_SIZE];
 
 	count_request(handler, request, response, is_sent, is_slow, total_ms);
-	log_begin(level_of(request, response, is_slow),
-	          is_slow ? "slow request" : response->is_passed_on ? "passed on" : "request");
+	log_begin(level_of(request, response, is_slow), is_slow                  ? "slow request"
+	                                                : response->is_passed_on ? "passed on"
+	                                                                         : "request");
 	if (request->role != HTTP_CALL && request->role < HTTP_ROLE_COUNT)
 		log_text("role", slice_of(http_role_names[request->role]));
 	log_text("method", slice_of(request->method));

@@ -41,7 +41,8 @@ static void add_link(struct text *headers, struct slice path, struct slice query
 	while (url_next_pair(&query, &name, &value)) {
 		if (filter_is_parameter(name, "cursor") || filter_is_parameter(name, "offset"))
 			continue;
-		add_target(headers, (struct slice){name.data, (size_t)(value.data + value.len - name.data)});
+		add_target(headers,
+		           (struct slice){name.data, (size_t)(value.data + value.len - name.data)});
 		TEXT_ADD(headers, "&");
 	}
 	cursor_write(text, cursor);
@@ -81,6 +82,18 @@ static uint32_t next_offset(const struct filter *filter, const struct repository
 	return offset < INT32_MAX ? (uint32_t)offset : INT32_MAX;
 }
 
+/* What is asked for is too much; how to ask for less. */
+static const char *const refusals[REPOSITORY_STATUS_COUNT] = {
+    [REPOSITORY_TOO_LONG] =
+        "the search takes too long: give fewer days (startDate, endDate), more filters or a lower "
+        "offset, or begin with an empty cursor and follow the Link headers",
+    [REPOSITORY_TOO_COSTLY] =
+        "metaInfo must be simpler: one record's metaInfo is too long to be held against it",
+    [REPOSITORY_TOO_LARGE] =
+        "limit must be lower: the records are too long for one page; or begin with an empty cursor "
+        "and follow the Link headers",
+};
+
 static void respond_page(struct repository *repository, struct json *json, struct slice path,
                          struct slice query, const struct filter *filter,
                          struct http_response *response, struct listing_result *result)
@@ -95,11 +108,16 @@ static void respond_page(struct repository *repository, struct json *json, struc
 	response->db_ms = clock_ms() - start_ms - response->json_ms;
 	uint32_t offset = next_offset(filter, &result->found);
 	struct slice body = json_end_page(json, offset);
+	const char *refusal = refusals[status];
+	if (refusal != NULL) {
+		response_end_message(response, json, 400, refusal);
+		return;
+	}
 	if (status != REPOSITORY_OK || body.len == 0) {
 		response_end_failed(response, json);
 		return;
 	}
-	if (offset > 0)
+	if (result->found.has_more)
 		add_link(&response->headers, path, query,
 		         &(struct cursor){result->found.last, offset, filter->end_day});
 	response_end(response, 200, body);
@@ -107,8 +125,8 @@ static void respond_page(struct repository *repository, struct json *json, struc
 
 void listing_respond(struct repository *repository, struct json *json,
                      const struct http_request *request, struct slice path,
-                     struct slice organization, struct slice query,
-                     struct http_response *response, struct listing_result *result)
+                     struct slice organization, struct slice query, struct http_response *response,
+                     struct listing_result *result)
 {
 	char message[FILTER_MESSAGE_SIZE];
 	struct filter filter;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -39,6 +40,7 @@ struct database {
 	struct database_statement statements[DATABASE_STATEMENTS_MAX];
 	size_t statement_count;
 	uint64_t use_count;
+	bool is_abandoned;
 };
 
 struct database *database_open(const struct database_options *options)
@@ -62,6 +64,14 @@ static void disconnect(struct database *database)
 	if (database->connection != NULL)
 		mysql_close(database->connection);
 	database->connection = NULL;
+	database->is_abandoned = false;
+}
+
+void database_abandon(struct database *database)
+{
+	/* Or the library would read to their end all rows that nobody wants. */
+	shutdown((int)database->connection->net.fd, SHUT_RDWR);
+	database->is_abandoned = true;
 }
 
 void database_close(struct database *database)
@@ -424,7 +434,7 @@ enum database_status database_run(struct database *database,
 		if (status == DATABASE_OK)
 			status = attempt(context);
 		/* Whoever waited for too long may still be sent the answer. */
-		if (status == DATABASE_LOST || status == DATABASE_TIMEOUT)
+		if (status == DATABASE_LOST || status == DATABASE_TIMEOUT || database->is_abandoned)
 			disconnect(database);
 	}
 	return status;

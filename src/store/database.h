@@ -99,6 +99,10 @@ bool database_execute(MYSQL_STMT *handle, MYSQL_BIND *values, unsigned value_cou
 enum database_status database_run(struct database *database,
                                   enum database_status (*attempt)(void *context), void *context);
 
+/* Gives up what the statement at hand still has to send: the connection ends with the attempt,
+ * and no further statement may be run on it. */
+void database_abandon(struct database *database);
+
 /* What the error of a statement means, logged once; elapsed_ms is how long the caller
  * has been at it. */
 enum database_status database_error(struct database *database, MYSQL_STMT *handle,

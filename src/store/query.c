@@ -19,9 +19,8 @@ enum part {
 	PART_SOURCE,
 	PART_EQUALITY_COUNT,
 	PART_SEEK = PART_EQUALITY_COUNT,
+	PART_SCAN,
 	PART_AFTER,
-	PART_META_INFO,
-	PART_STRINGS, /* the first of the bits that count the strings */
 };
 #define BIT(part) (UINT32_C(1) << (part))
 
@@ -35,13 +34,13 @@ static const char *const equality_columns[PART_EQUALITY_COUNT] = {
 };
 
 static const char page_columns[] =
-    "creation_time, serial_id, id, partner, buyer_id, entitlement_id, status, meta_info, "
+    "creation_time, serial_id, meta_info, id, partner, buyer_id, entitlement_id, status, "
     "records, usage_record_report_id, last_update_time";
 static const char seek_columns[] = "creation_time, serial_id";
+static const char scan_columns[] = "creation_time, serial_id, meta_info";
 
 struct builder {
 	struct query *query;
-	size_t patterns_len;
 };
 
 static struct query_value *add_value(struct builder *builder)
@@ -83,55 +82,16 @@ static void add_id(struct builder *builder, enum part part, const struct filter_
 		add_equality(builder, part, (struct slice){id->text, id->len});
 }
 
-/* The LIKE pattern that matches string alone; '|' is its escape character. */
-static void add_pattern(struct builder *builder, struct slice string)
-{
-	char *pattern = builder->query->patterns + builder->patterns_len;
-	size_t len = 0;
-
-	for (size_t i = 0; i < string.len; i++) {
-		if (string.data[i] == '%' || string.data[i] == '_' || string.data[i] == '|')
-			pattern[len++] = '|';
-		pattern[len++] = string.data[i];
-	}
-	builder->patterns_len += len;
-	add_text(builder, (struct slice){pattern, len});
-}
-
-/*
- * A sieve that lets through all records that contain the filter, and few others.
- * MySQL's JSON_CONTAINS could decide alone.  MariaDB's compares strings by their
- * spelling, so that "é" does not find "\u00e9"; JSON_SEARCH decodes them, but does
- * not know where in the document they have to stand.
- */
-static void add_meta_info(struct builder *builder, const struct metainfo *filter,
-                          enum query_dialect dialect)
-{
-	struct slice strings[QUERY_STRINGS_MAX];
-	struct slice text = metainfo_text(filter);
-	size_t string_count = 0;
-
-	if (dialect == QUERY_MARIADB) {
-		text = metainfo_text_without_strings(filter);
-		string_count = metainfo_strings(filter, strings, QUERY_STRINGS_MAX);
-	}
-	if (!slice_equals(text, "{}")) {
-		builder->query->shape |= BIT(PART_META_INFO);
-		add_text(builder, text);
-	}
-	builder->query->shape |= (uint32_t)string_count << PART_STRINGS;
-	for (size_t i = 0; i < string_count; i++)
-		add_pattern(builder, strings[i]);
-}
-
-void query_build(struct query *query, const struct filter *filter, enum query_dialect dialect,
-                 enum query_purpose purpose, const struct record_position *after,
-                 uint32_t row_count, uint32_t skip)
+void query_build(struct query *query, const struct filter *filter, enum query_purpose purpose,
+                 const struct record_position *after, uint32_t row_count, uint32_t skip)
 {
 	struct builder builder = {.query = query};
+	struct slice source;
 	int64_t last_ms = (filter->end_day + 1) * UTC_DAY_MS - 1;
 
-	query->shape = purpose == QUERY_SEEK ? BIT(PART_SEEK) : 0;
+	query->shape = purpose == QUERY_SEEK   ? BIT(PART_SEEK)
+	               : purpose == QUERY_SCAN ? BIT(PART_SCAN)
+	                                       : 0;
 	query->value_count = 0;
 	add_text(&builder, (struct slice){filter->organization_id.text, filter->organization_id.len});
 	add_word(&builder, PART_PARTNER, filter->partner);
@@ -139,7 +99,12 @@ void query_build(struct query *query, const struct filter *filter, enum query_di
 	add_id(&builder, PART_ENTITLEMENT_ID, &filter->entitlement_id);
 	add_id(&builder, PART_PRODUCT_ID, &filter->product_id);
 	add_word(&builder, PART_STATUS, filter->status);
-	add_word(&builder, PART_SOURCE, filter->source);
+	/* A member of metaInfo that is a column has its index; the rest is metainfo's to judge. */
+	if (filter->source == NULL && filter->meta_info != NULL &&
+	    metainfo_member(filter->meta_info, "source", &source))
+		add_equality(&builder, PART_SOURCE, source);
+	else
+		add_word(&builder, PART_SOURCE, filter->source);
 	add_time(&builder, filter->start_day * UTC_DAY_MS);
 	/* A place behind the last day excludes nothing: such a walk begins at its end. */
 	if (after != NULL && after->creation_ms <= last_ms) {
@@ -150,8 +115,6 @@ void query_build(struct query *query, const struct filter *filter, enum query_di
 	} else {
 		add_time(&builder, last_ms);
 	}
-	if (filter->meta_info != NULL)
-		add_meta_info(&builder, filter->meta_info, dialect);
 	add_integer(&builder, row_count);
 	add_integer(&builder, skip);
 }
@@ -169,18 +132,15 @@ static bool has_equality(uint32_t shape)
 	return (shape & (BIT(PART_EQUALITY_COUNT) - 1)) != 0;
 }
 
-static bool has_meta_info(uint32_t shape)
-{
-	return shape & BIT(PART_META_INFO) || shape >> PART_STRINGS > 0;
-}
-
 void query_write_sql(uint32_t shape, char sql[static QUERY_SQL_SIZE])
 {
 	struct text text = {.data = sql, .size = QUERY_SQL_SIZE};
 	bool is_seek = (shape & BIT(PART_SEEK)) != 0;
 
 	text_add_format(&text, "SELECT %s FROM usage_record_group FORCE INDEX (",
-	                is_seek ? seek_columns : page_columns);
+	                is_seek                  ? seek_columns
+	                : shape & BIT(PART_SCAN) ? scan_columns
+	                                         : page_columns);
 	/* The index is named because the optimizer, left to choose among as many as this
 	 * table has, takes longer to plan a page of 20 than the server to find it. */
 	if (has_equality(shape)) {
@@ -199,10 +159,6 @@ void query_write_sql(uint32_t shape, char sql[static QUERY_SQL_SIZE])
 		TEXT_ADD(&text, "(creation_time < ? OR (creation_time = ? AND serial_id < ?))");
 	else
 		TEXT_ADD(&text, "creation_time <= ?");
-	if (shape & BIT(PART_META_INFO))
-		TEXT_ADD(&text, " AND JSON_CONTAINS(meta_info, ?)");
-	for (uint32_t count = shape >> PART_STRINGS; count > 0; count--)
-		TEXT_ADD(&text, " AND JSON_SEARCH(meta_info, 'one', ?, '|') IS NOT NULL");
 	TEXT_ADD(&text, " ORDER BY creation_time DESC, serial_id DESC LIMIT ? OFFSET ?");
 	assert(!text.is_cut &&
 	       text.len < text.size); /* tests/unit/store/test_query.c tries all shapes */
@@ -217,12 +173,12 @@ void query_write_name(uint32_t shape, char name[static QUERY_NAME_SIZE])
 		add_columns(&text, shape, "+");
 	else
 		TEXT_ADD(&text, "+all");
-	if (has_meta_info(shape))
-		TEXT_ADD(&text, "+meta_info");
 	if (shape & BIT(PART_AFTER))
 		TEXT_ADD(&text, " after");
 	if (shape & BIT(PART_SEEK))
 		TEXT_ADD(&text, " seek");
+	if (shape & BIT(PART_SCAN))
+		TEXT_ADD(&text, " scan");
 	text_end(&text);
 	memmove(name, name + 1, text.len); /* the first plus separates nothing */
 }

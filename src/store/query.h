@@ -2,20 +2,14 @@
  * query - the SQL of a list: turns a filter into one of a bounded number of
  * statement shapes and the typed values for its parameters.
  *
- * Owns table, column and index names and the SQL dialects.  Pure: no connection,
- * no I/O.  A statement is put together of constant fragments alone; no byte of a
- * request ever becomes SQL text.
+ * Owns table, column and index names.  Pure: no connection, no I/O.  A statement is put together of
+ * constant fragments alone; no byte of a request ever becomes SQL text.
  */
 #ifndef QUERY_H
 #define QUERY_H
 
 #include "base/record.h"
 #include "request/filter.h"
-
-enum query_dialect {
-	QUERY_MYSQL,
-	QUERY_MARIADB,
-};
 
 /* What a statement is for. */
 enum query_purpose {
@@ -24,19 +18,22 @@ enum query_purpose {
 	/* The place of one record at a depth: creation_time and serial_id alone, which
 	 * every index holds, so that the rows passed over are never touched. */
 	QUERY_SEEK,
+	/* What is needed to look for a metaInfo, and nothing that would only be thrown away. */
+	QUERY_SCAN,
 };
 
-/* The columns of a QUERY_PAGE; a QUERY_SEEK gives the first two. */
+/* The columns of a QUERY_PAGE; a QUERY_SEEK gives the first two, a QUERY_SCAN three. */
 enum query_column {
 	QUERY_CREATION_TIME,
 	QUERY_SERIAL_ID,
 	QUERY_SEEK_COLUMNS,
-	QUERY_ID = QUERY_SEEK_COLUMNS,
+	QUERY_META_INFO = QUERY_SEEK_COLUMNS,
+	QUERY_SCAN_COLUMNS,
+	QUERY_ID = QUERY_SCAN_COLUMNS,
 	QUERY_PARTNER,
 	QUERY_BUYER_ID,
 	QUERY_ENTITLEMENT_ID,
 	QUERY_STATUS,
-	QUERY_META_INFO,
 	QUERY_RECORDS,
 	QUERY_USAGE_RECORD_REPORT_ID,
 	QUERY_LAST_UPDATE_TIME,
@@ -46,13 +43,12 @@ enum query_column {
 enum {
 	QUERY_SQL_SIZE = 2048,
 	QUERY_VALUES_MAX = 20,
-	QUERY_STRINGS_MAX = 4, /* strings of a metaInfo filter that MariaDB looks for */
 };
 
 struct query_value {
 	enum { QUERY_TEXT, QUERY_TIME, QUERY_INTEGER } type;
 	union {
-		struct slice text; /* borrowed from the filter or from the query */
+		struct slice text; /* borrowed from the filter */
 		struct utc_time time;
 		uint64_t integer;
 	};
@@ -62,17 +58,15 @@ struct query {
 	uint32_t shape; /* equal shapes have equal SQL text */
 	size_t value_count;
 	struct query_value values[QUERY_VALUES_MAX];
-	char patterns[2 * METAINFO_LEN_MAX]; /* what values may point into */
 };
 
 /*
  * Fills *query with the shape and the values of the statement that serves filter:
- * row_count records, behind after (NULL: from the newest on), passing over skip of
- * them.  filter and *query stay in place as long as the values are used.
+ * row_count records, of a metaInfo filter candidates, behind after (NULL: from the newest on),
+ * passing over skip of them.  filter and *query stay in place as long as the values are used.
  */
-void query_build(struct query *query, const struct filter *filter, enum query_dialect dialect,
-                 enum query_purpose purpose, const struct record_position *after,
-                 uint32_t row_count, uint32_t skip);
+void query_build(struct query *query, const struct filter *filter, enum query_purpose purpose,
+                 const struct record_position *after, uint32_t row_count, uint32_t skip);
 
 /* Writes the SQL text of a shape, NUL-terminated. */
 void query_write_sql(uint32_t shape, char sql[static QUERY_SQL_SIZE]);

@@ -2,7 +2,8 @@
  * repository - finds usage record groups.
  *
  * Owns the way from a filter to records: which statements are run, when
- * a place deep in a list is looked up first, which candidates of a metaInfo filter count.  Knows
+ * a place deep in a list is looked up first, which candidates of a metaInfo filter count, and
+ * when a page has taken too much.  Knows
  * neither HTTP nor JSON text; the connection and its faults are database's.
  */
 #ifndef REPOSITORY_H
@@ -23,6 +24,16 @@ enum repository_status {
 	REPOSITORY_UNAVAILABLE, /* no database could be reached, or it was lost twice */
 	REPOSITORY_TIMEOUT,     /* the database took longer than it may */
 	REPOSITORY_FAILED,      /* the database refused a statement or memory ran out */
+	/* What was asked is too much, and not asked by cursor, which would end the page early: */
+	REPOSITORY_TOO_LONG,   /* a search that takes longer than it may */
+	REPOSITORY_TOO_COSTLY, /* a metaInfo that takes too many comparisons in one document */
+	REPOSITORY_TOO_LARGE,  /* a page of more bytes than it may have */
+	REPOSITORY_STATUS_COUNT
+};
+
+struct repository_limits {
+	unsigned search_ms; /* for a search */
+	size_t page_bytes;  /* of records; a page of one record is always given */
 };
 
 /* Where the records go, one call each, in the list's order. */
@@ -34,9 +45,10 @@ struct repository_sink {
 
 /* What a find did; after a failure, as far as it came. */
 struct repository_result {
-	uint32_t row_count;          /* records given to the sink */
-	bool has_more;               /* there are records behind the last one */
-	struct record_position last; /* of the last record given, if has_more */
+	uint32_t row_count; /* records given to the sink */
+	/* There are records behind the last one; or the page ended early, and there may be. */
+	bool has_more;
+	struct record_position last; /* behind which to go on, if has_more */
 	unsigned retry_count;        /* 1 when all was started anew */
 	uint32_t shape;              /* of the last statement, see query.h */
 };
@@ -44,9 +56,9 @@ struct repository_result {
 struct database;
 struct repository;
 
-/* database is borrowed until repository_close; limit_ms is how long a page may take
- * that needs more than one statement.  NULL when memory ran out. */
-struct repository *repository_open(struct database *database, unsigned limit_ms);
+/* database and limits are borrowed until repository_close.  NULL when memory ran out. */
+struct repository *repository_open(struct database *database,
+                                   const struct repository_limits *limits);
 void repository_close(struct repository *repository); /* NULL is fine */
 
 /*

@@ -144,6 +144,11 @@ struct record rows_record(const struct rows *rows)
 	    .serial_id = rows->serial_id};
 }
 
+struct slice rows_meta_info(const struct rows *rows)
+{
+	return column_text(rows, QUERY_META_INFO);
+}
+
 struct record_position rows_position(const struct rows *rows)
 {
 	struct utc_time time = column_time(rows, QUERY_CREATION_TIME);
@@ -172,7 +177,9 @@ static enum database_status bind_result(struct rows *rows)
 /* Fetches what did not fit its buffer. */
 static enum database_status fetch_rest(struct rows *rows)
 {
-	for (int column = 0; column < QUERY_PAGE_COLUMNS; column++) {
+	int count = (int)mysql_stmt_field_count(rows->statement->handle);
+
+	for (int column = 0; column < count; column++) {
 		if (rows->is_null[column] || rows->lengths[column] <= rows->binds[column].buffer_length)
 			continue;
 		if (rows->documents[column] == NULL) {

@@ -35,8 +35,9 @@ void rows_end(struct rows *rows);
 /* Gives back what long documents took, so that memory stays where it was. */
 void rows_shrink(struct rows *rows);
 
-/* The row at hand.  A QUERY_SEEK gives a position alone. */
+/* The row at hand.  A QUERY_SEEK gives a position alone, a QUERY_SCAN metaInfo as well. */
 struct record rows_record(const struct rows *rows);
+struct slice rows_meta_info(const struct rows *rows);
 struct record_position rows_position(const struct rows *rows);
 
 #endif

@@ -78,7 +78,7 @@ static enum database_status fetch_page(struct floor *floor, enum way way)
 
 	floor->count.pages++;
 	if (way == WAY_WORKER && skip >= REPOSITORY_SEEK_OFFSET_MIN) {
-		query_build(&floor->query, filter, QUERY_MARIADB, QUERY_SEEK, NULL, 1, skip - 1);
+		query_build(&floor->query, filter, QUERY_SEEK, NULL, 1, skip - 1);
 		status = read_first(floor, &is_end);
 		place = rows_position(floor->rows);
 		rows_end(floor->rows);
@@ -87,7 +87,7 @@ static enum database_status fetch_page(struct floor *floor, enum way way)
 	}
 	if (status != DATABASE_OK || is_end)
 		return status;
-	query_build(&floor->query, filter, QUERY_MARIADB, QUERY_PAGE, after, filter->limit + 1, skip);
+	query_build(&floor->query, filter, QUERY_PAGE, after, filter->limit + 1, skip);
 	status = read_first(floor, &is_end);
 	while (status == DATABASE_OK && !is_end) {
 		floor->count.rows++;

@@ -144,3 +144,88 @@ def test_a_site_with_one_pool(pools):
             assert ask(pools, query).status == 200
     finally:
         pools.search_workers = 1
+
+
+def walk(service, target):
+    """Follows the Links from an empty cursor on: the ids by page."""
+    pages = []
+    while target is not None:
+        answer = service.ask(target)
+        assert answer.status == 200, answer.body
+        page = answer.json()
+        pages.append([record["id"] for record in page["usageRecordGroups"]])
+        assert (answer.next_path() is not None) >= (page["nextOffset"] != "0")
+        assert page["nextOffset"] == str(sum(map(len, pages)) if answer.next_path() else 0)
+        target = answer.next_path()
+    return pages
+
+
+@pytest.fixture(scope="module")
+def many():
+    """A list that takes longer to be searched than a search may take."""
+    service = Service(SEARCH_TIMEOUT_MS=10, PAGE_BYTES=65536)
+    try:
+        service.stack("database", "start")
+        service.migrate()
+        service.load_sample(40000, "--organizations", "1")
+        service.stack("workers", "start")
+        service.stack("nginx", "start")
+        yield service
+    finally:
+        service.remove()
+
+
+def list_of(service):
+    organization, first, last = service.sql("SELECT organization_id, DATE(MIN(creation_time)), DATE(MAX(creation_time)) "
+                                            "FROM usage_record_group GROUP BY 1 ORDER BY COUNT(*) DESC LIMIT 1")[0]
+    return organization, f"/org/{organization}/usageRecordGroup?startDate={first}&endDate={last}"
+
+
+def test_a_search_over_its_time_is_refused(many):
+    answer = many.ask(list_of(many)[1] + "&metaInfo=%7B%22nowhere%22:%22to%20be%20found%22%7D")
+    assert answer.status == 400 and answer.json().startswith("the search takes too long: give fewer days")
+
+
+@pytest.mark.parametrize("meta_info, found", [("%7B%22nowhere%22:1%7D", False), ("%7B%22source%22:%22ORB%22%7D", True)])
+def test_a_search_by_cursor_comes_to_its_end(many, meta_info, found):
+    """In steps, each bounded, and finds all."""
+    organization, target = list_of(many)
+    pages = walk(many, f"{target}&limit=100&metaInfo={meta_info}&cursor=")
+    expected = [row[0] for row in many.sql(
+        "SELECT id FROM usage_record_group WHERE organization_id = %s AND source = 'ORB' "
+        "ORDER BY creation_time DESC, serial_id DESC", [organization])] if found else []
+    assert sum(pages, []) == expected and (expected or not found)
+    assert len(pages) > 1 and all(len(page) <= 100 for page in pages)
+
+
+def insert_long(service, organization, count, size):
+    return [service.insert(organization, id=f"{number}", records=json.dumps({"text": 0, "x" * size: 1}),
+                           creation_time=f"2024-08-12 01:02:15.{999 - number:03}") for number in range(count)]
+
+
+@pytest.mark.parametrize("more", ["", "&metaInfo=%7B%22a%22:1%7D"])
+def test_a_page_over_its_bytes(many, more):
+    """Three records of 30 KB do not fit one page of 64 KB, and each of 100 KB is a page of its own."""
+    organization = f"long{len(more)}"
+    ids = insert_long(many, organization, 5, 30000) + insert_long(many, organization + "er", 3, 100000)
+    many.sql("UPDATE usage_record_group SET meta_info = '{\"a\": 1}' WHERE organization_id LIKE 'long%'")
+    target = f"/org/{organization}/usageRecordGroup?endDate=2024-08-12{more}"
+    longer = target.replace(organization, organization + "er")
+    answer = many.ask(target)
+    assert answer.status == 400 and answer.json().startswith("limit must be lower")
+    assert many.ask(target + "&limit=2").status == 200
+    assert many.ask(longer + "&limit=2").status == 400 and many.ask(longer + "&limit=1").status == 200
+    assert walk(many, target + "&cursor=") == [ids[0:2], ids[2:4], ids[4:5]]
+    assert walk(many, longer + "&cursor=") == [[id] for id in ids[5:]]
+
+
+def test_a_document_that_costs_too_much(many):
+    """Objects in long arrays have to be held against each other; nobody waits for that."""
+    document = json.dumps({"a": [{"b": number} for number in range(50000)]})
+    many.insert("costly", meta_info=document)
+    wanted = json.dumps({"a": [{"b": number, "c": 0} for number in range(200)]}, separators=(",", ":"))
+    answer = many.ask(f"/org/costly/usageRecordGroup?endDate=2024-08-12&metaInfo={wanted}")
+    assert answer.status == 200 and not answer.json()["usageRecordGroups"]  # the first one is in none
+    wanted = json.dumps({"a": [{"b": 49999 - number} for number in range(300)] + [{"c": 1}]}, separators=(",", ":"))
+    answer = many.ask(f"/org/costly/usageRecordGroup?endDate=2024-08-12&metaInfo={wanted}")
+    assert answer.status == 400 and answer.json().startswith("metaInfo must be simpler")

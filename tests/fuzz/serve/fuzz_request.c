@@ -43,7 +43,8 @@ enum repository_status repository_find(struct repository *repository, const stru
                                        const struct repository_sink *sink,
                                        struct repository_result *result)
 {
-	struct record record = {.id = slice_of("r"), .partner = slice_of("AWS"),
+	struct record record = {.id = slice_of("r"),
+	                        .partner = slice_of("AWS"),
 	                        .status = slice_of("REPORTED"),
 	                        .creation_time = {2024, 8, 12, 1, 2, 15, 910},
 	                        .last_update_time = {2024, 8, 12, 1, 2, 15, 910}};
@@ -55,16 +56,17 @@ enum repository_status repository_find(struct repository *repository, const stru
 	MUST(filter->organization_id.len >= 1);
 	MUST(strcmp(filter->organization_id.text, asked) == 0);
 	MUST((filter->partner != NULL) + (filter->buyer_id.len > 0) + (filter->entitlement_id.len > 0) +
-	         (filter->product_id.len > 0) <= 1);
-	for (int dialect = QUERY_MYSQL; dialect <= QUERY_MARIADB; dialect++) {
-		query_build(&query, filter, (enum query_dialect)dialect, QUERY_PAGE,
-		            filter->has_cursor ? &filter->cursor.after : NULL, filter->limit + 1, filter->offset);
-		query_write_sql(query.shape, sql);
-		MUST(strlen(sql) < sizeof sql);
-	}
+	         (filter->product_id.len > 0) <=
+	     1);
+	query_build(&query, filter, filter->meta_info != NULL ? QUERY_SCAN : QUERY_PAGE,
+	            filter->has_cursor ? &filter->cursor.after : NULL, filter->limit + 1,
+	            filter->offset);
+	query_write_sql(query.shape, sql);
+	MUST(strlen(sql) < sizeof sql);
 	sink->begin(sink->context);
 	MUST(sink->add(sink->context, &record));
-	*result = (struct repository_result){.row_count = 1, .has_more = true, .last = {1723424535910, 42}};
+	*result =
+	    (struct repository_result){.row_count = 1, .has_more = true, .last = {1723424535910, 42}};
 	return REPOSITORY_OK;
 }
 
@@ -110,9 +112,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (newline != NULL)
 		*newline = '\0';
-	struct http_request request = {.method = "GET", .target = text,
-	                               .query = newline != NULL ? newline + 1 : "", .request_id = "f",
-	                               .authorization = "", .search_location = "", .role = HTTP_AUTHORIZER};
+	struct http_request request = {.method = "GET",
+	                               .target = text,
+	                               .query = newline != NULL ? newline + 1 : "",
+	                               .request_id = "f",
+	                               .authorization = "",
+	                               .search_location = "",
+	                               .role = HTTP_AUTHORIZER};
 	handler_respond(handler, &request, &response);
 	handler_finish(handler, &request, &response, true, 0);
 	MUST(response.status == 200);
