@@ -48,12 +48,15 @@ static struct slice cell(const struct csv_form *form, size_t index)
 {
 	size_t at = index > 0 ? form->ends[index - 1] : 0;
 
+	if (form->ends[index] == at)
+		return (struct slice){"", 0};
 	return (struct slice){form->cells.data + at, form->ends[index] - at};
 }
 
 static struct slice column_name(const struct csv_form *form, const struct column *column)
 {
-	return (struct slice){form->header.data + column->at, column->len};
+	return column->len > 0 ? (struct slice){form->header.data + column->at, column->len}
+	                       : slice_of("");
 }
 
 static void read_header(struct csv_form *form)
@@ -80,7 +83,7 @@ static void read_header(struct csv_form *form)
 		for (size_t j = 0; j < i; j++) {
 			struct slice other = column_name(form, &form->columns[j]);
 			if (form->columns[j].is_amount == column->is_amount && other.len == column->len &&
-			    memcmp(other.data, form->header.data + column->at, other.len) == 0)
+			    memcmp(other.data, column_name(form, column).data, other.len) == 0)
 				broken(form, "the header names a column twice");
 			if (form->columns[j].is_amount != column->is_amount &&
 			    (form->columns[j].member == ENTRY_RECORDS || column->member == ENTRY_RECORDS))

@@ -64,6 +64,8 @@ static struct slice text_from(const struct json_form *form, uint64_t from, uint6
 
 static void count_lines(struct json_form *form, uint64_t to)
 {
+	if (to == form->counted_at)
+		return;
 	struct slice text = text_from(form, form->counted_at, to);
 
 	for (const char *at = text.data, *end = text.data + text.len;
@@ -399,12 +401,6 @@ void json_form_close(struct json_form *form)
 	free(form);
 }
 
-/* Whether the parser stands between two values, where it can go on with the next. */
-static bool is_between(const struct json_form *form)
-{
-	return form->parser != NULL && form->status == FORM_OK && form->depth == 0;
-}
-
 bool json_form_begin(struct json_form *form, uint64_t line)
 {
 	static const yajl_callbacks callbacks = {.yajl_null = on_null,
@@ -417,14 +413,13 @@ bool json_form_begin(struct json_form *form, uint64_t line)
 	                                         .yajl_start_array = on_start_array,
 	                                         .yajl_end_array = on_end_array};
 
-	if (!is_between(form)) {
-		if (form->parser != NULL)
-			yajl_free(form->parser);
-		form->parser = yajl_alloc(&callbacks, NULL, form);
-		if (form->parser == NULL)
-			return false;
-		yajl_config(form->parser, yajl_allow_multiple_values, 1);
-	}
+	/* A parser cannot be told to forget. */
+	if (form->parser != NULL)
+		yajl_free(form->parser);
+	form->parser = yajl_alloc(&callbacks, NULL, form);
+	if (form->parser == NULL)
+		return false;
+	yajl_config(form->parser, yajl_allow_multiple_values, 1);
 	growing_clear(&form->kept, SIZE_KEPT);
 	form->kept_at = form->chunk_at = form->counted_at = 0;
 	form->line = line;
@@ -434,6 +429,20 @@ bool json_form_begin(struct json_form *form, uint64_t line)
 	form->status = FORM_OK;
 	form->reason[0] = '\0';
 	return true;
+}
+
+/* The parser has stopped: because of the text, unless somebody here has told it to. */
+static void break_syntax(struct json_form *form)
+{
+	char reason[ENTRY_REASON_SIZE];
+
+	if (form->status != FORM_OK)
+		return;
+	unsigned char *why = yajl_get_error(form->parser, 0, NULL, 0);
+	const char *text = why != NULL ? (const char *)why : "";
+	snprintf(reason, sizeof reason, "is not JSON: %.*s", (int)strcspn(text, "\n"), text);
+	yajl_free_error(form->parser, why);
+	broken(form, reason);
 }
 
 enum form_status json_form_read(struct json_form *form, struct slice text)
@@ -452,34 +461,23 @@ enum form_status json_form_read(struct json_form *form, struct slice text)
 		broken(form, "out of memory");
 		return form->status;
 	}
-	yajl_status status =
-	    yajl_parse(form->parser, (const unsigned char *)text.data, text.len);
-	uint64_t at = place(form);
-	if (status != yajl_status_ok) {
-		if (form->status == FORM_OK) {
-			unsigned char *why = yajl_get_error(form->parser, 0, NULL, 0);
-			size_t len = why != NULL ? strcspn((const char *)why, "\n") : 0;
-			form->status = FORM_BROKEN;
-			snprintf(form->reason, sizeof form->reason, "is not JSON: %.*s", (int)len,
-			         why != NULL ? (const char *)why : "");
-			yajl_free_error(form->parser, why);
-		}
-		if (form->status == FORM_BROKEN && at <= form->chunk_at + text.len && at > form->counted_at)
-			count_lines(form, at);
-		return form->status;
+	if (yajl_parse(form->parser, (const unsigned char *)text.data, text.len) == yajl_status_ok) {
+		form->chunk_at += text.len;
+		return FORM_OK;
 	}
-	form->chunk_at += text.len;
-	return FORM_OK;
+	break_syntax(form);
+	uint64_t at = place(form);
+	if (form->status == FORM_BROKEN && at <= form->chunk_at + text.len && at > form->counted_at)
+		count_lines(form, at);
+	return form->status;
 }
 
 enum form_status json_form_end(struct json_form *form)
 {
-	/* White space ends a number and tells of half a literal. */
-	enum form_status status = json_form_read(form, slice_of(" "));
-	if (status != FORM_OK)
-		return status;
 	if (form->depth > 0)
 		broken(form, is_in_record(form) ? "ends within a record" : "ends within a page");
+	else if (yajl_complete_parse(form->parser) != yajl_status_ok)
+		break_syntax(form);
 	return form->status;
 }
 

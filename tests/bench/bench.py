@@ -28,7 +28,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BENCH = ROOT / "tests/bench"
 BUILD = ROOT / "build/release"
 DATABASE = "usage_record_api"
-PARTS = ("main", "filters", "depths", "memory", "gzip")
+PARTS = ("main", "filters", "depths", "memory", "gzip", "load")
 PROCESSES = 2  # workers, children of PHP-FPM, and floor programs
 SIZES = (1000, 100, 20)
 CLIENTS = (1, 8, 64)
@@ -514,6 +514,75 @@ def measure_gzip(stack, results):
           ("page", "gzip_comp_level", "bytes", "requests/s", "p50 ms", "nginx CPU ms"), rows)
 
 
+# -- the loader
+
+def write_ndjson(lines_path, path):
+    """The lines that LOAD DATA reads, as records of the API's shape."""
+    names = ("serialID", "id", "organizationID", "partner", "buyerID", "entitlementID", "productID", "status", "metaInfo",
+             "records", "usageRecordReportID", "creationTime", "lastUpdateTime")
+    def member(name, text):
+        if name in ("metaInfo", "records"):
+            text = text.replace("\\\\", "\\")  # LOAD DATA's own escape
+        elif name.endswith("Time"):
+            text = f'"{text.replace(" ", "T")}Z"'
+        elif name != "serialID":
+            text = f'"{text}"'
+        return f'"{name}":{text}'
+    with open(lines_path, encoding="utf-8") as lines, open(path, "w", encoding="utf-8") as out:
+        for line in lines:
+            values = zip(names, line.rstrip("\n").split("\t"))
+            out.write("{" + ",".join(member(*value) for value in values if value[1] != "\\N") + "}\n")
+
+
+def measure_load(stack, targets, results, rows, round_count):
+    """The loader beside LOAD DATA: the same rows, the same table with its indexes, in turns.
+    Of the second load, REPLACE is what takes changes in as the loader does; IGNORE only
+    finds that all is there."""
+    database = f"{DATABASE}_load"
+    lines, ndjson = stack.dir / "load.tsv", stack.dir / "load.ndjson"
+    with open(lines, "wb") as out:
+        subprocess.run([BUILD / "generate", "--rows", str(rows), "--end", stack.end_day], stdout=out, check=True)
+    write_ndjson(lines, ndjson)
+    columns = ("serial_id, id, organization_id, partner, buyer_id, entitlement_id, product_id, status, meta_info, records, "
+               "usage_record_report_id, creation_time, last_update_time")
+
+    def client(statement):
+        run("mariadb", *stack.client, "--local-infile=1", database, "-e", statement)
+
+    def load_data(words):
+        client(f"LOAD DATA LOCAL INFILE '{lines}' {words} INTO TABLE usage_record_group CHARACTER SET utf8mb4 ({columns})")
+
+    def loader():
+        run(BUILD / "usage-record-api-load", ndjson, env={**stack.env, "USAGE_RECORD_API_DB_NAME": database})
+
+    def seconds(step):
+        started = time.monotonic()
+        step()
+        return time.monotonic() - started
+
+    run(ROOT / "sql/migrate", database, *stack.client)
+    rounds = []
+    for _ in range(round_count):
+        client("TRUNCATE usage_record_group")
+        figures = {"data": seconds(lambda: load_data("")), "ignore": seconds(lambda: load_data("IGNORE")),
+                   "replace": seconds(lambda: load_data("REPLACE"))}
+        client("TRUNCATE usage_record_group")
+        rounds.append({**figures, "loader": seconds(loader), "again": seconds(loader)})
+    run("mariadb", *stack.client, "-e", f"DROP DATABASE {database}")
+    for path in (lines, ndjson):
+        path.unlink()
+    speeds = {name: summary([rows / figures[name] for figures in rounds]) for name in rounds[0]}
+    results["load"] = {"rows": rows, "records_per_second": speeds}
+    table(f"Loading {rows} records, records a second", ("", ""),
+          [(name, spread(speeds[key])) for key, name in
+           (("data", "LOAD DATA"), ("loader", "usage-record-api-load"), ("replace", "LOAD DATA REPLACE, unchanged"),
+            ("ignore", "LOAD DATA IGNORE, unchanged"), ("again", "usage-record-api-load, unchanged"))])
+    for what, one, other, target in (("first load ÷ LOAD DATA", "data", "loader", 0.6),
+                                     ("unchanged second load ÷ LOAD DATA REPLACE", "replace", "again", 0.8),
+                                     ("unchanged second load ÷ LOAD DATA IGNORE", "ignore", "again", 0.8)):
+        targets.add(what, summary([figures[one] / figures[other] for figures in rounds]), target, at_least=True)
+
+
 # -- the machine
 
 def machine(stack):
@@ -552,7 +621,8 @@ def main(words):
                           "processes": PROCESSES}
         table("Machine", ("", ""), {**results["machine"], **results["run"]}.items())
         values = filter_values(stack)
-        check_answers(stack, values)
+        if wanted != ["load"]:
+            check_answers(stack, values)
         if "main" in wanted:
             measure_main(stack, targets, results)
         if "filters" in wanted:
@@ -563,6 +633,8 @@ def main(words):
             measure_memory(stack, targets, results, (100, 1000) if is_quick else (1000, 10000))
         if "gzip" in wanted:
             measure_gzip(stack, results)
+        if "load" in wanted:
+            measure_load(stack, targets, results, number("LOAD_ROWS", 20000 if is_quick else 1000000), 1 if is_quick else 3)
     finally:
         stack.stop()
     targets.show()

@@ -1,5 +1,6 @@
 """usage-record-api-load: what it stores, what it refuses, and how often one likes."""
 
+import csv
 import json
 import os
 import random
@@ -10,7 +11,7 @@ import time
 import pytest
 
 from loader import LOADER, counts, environment, lines, load, record
-from service import wait_until
+from service import ROOT, wait_until
 
 
 def stored(service, organization, columns="id, records, meta_info, creation_time, last_update_time, status"):
@@ -113,7 +114,7 @@ def test_faults_are_named(service, organization, members, message, tmp_path):
 
 
 # A line as text, with ORG for the organization.
-TEXTS = ['{"id":"1"', '{"id":"1",}', '{"id":01}', "{'id':1}", '{"id":"\\x"}', '{"id":"a\tb"}', '{"id":NaN}', "null",
+TEXTS = ['{"id":"1"', '"open', 'tru', '{"id":"1",}', '{"id":01}', "{'id':1}", '{"id":"\\x"}', '{"id":"a\tb"}', '{"id":NaN}', "null",
          '"an answer"', "{}", '{"id":"\\ud800","organizationID":"ORG","partner":"AWS","status":"CREATED"}',
          '{"id":"1","id":"2","organizationID":"ORG","partner":"AWS","status":"CREATED"}',
          '{"id":"1","organizationID":"ORG","partner":"AWS","status":"CREATED","records":{"a":1,"\\u0061":2}}',
@@ -238,7 +239,6 @@ def test_loaders_account(service, organization):
     with service.database().cursor() as cursor:
         cursor.execute("USE usage_record_api")
         cursor.execute("SET @host = 'localhost', @password = 'secret'")
-        from service import ROOT
         for statement in (ROOT / "sql/loader-account.sql").read_text().split(";\n"):
             if statement.strip():
                 cursor.execute(statement)
@@ -253,11 +253,11 @@ def test_damaged_files(service, organization, tmp_path):
     generator = random.Random(12)
     records = lines([record(organization, n, metaInfo={"source": "API", "customer": "Café", "deep": [{"a": 1.50}]}) for n in range(4)])
     page = json.dumps({"nextOffset": 0, "usageRecordGroups": [json.loads(line) for line in records.splitlines()]}, indent=1).encode()
-    csv = ("id,organizationID,partner,status,creationTime,records.seats,metaInfo\n" + "".join(
+    table = ("id,organizationID,partner,status,creationTime,records.seats,metaInfo\n" + "".join(
         f'{n},{organization},AWS,REPORTED,2024-08-12T01:02:15.910Z,{n}.5,"{{""a"":""b""}}"\n' for n in range(4))).encode()
     files = []
     for n in range(int(os.environ.get("DAMAGED_FILES", "300"))):
-        damaged = bytearray((records, page, csv)[n % 3])
+        damaged = bytearray((records, page, table)[n % 3])
         for _ in range(generator.randrange(1, 6)):
             at = generator.randrange(len(damaged))
             match generator.randrange(4):
@@ -274,3 +274,70 @@ def test_damaged_files(service, organization, tmp_path):
             said = [line for line in result.stderr.splitlines() if line]
             assert (result.returncode == 0) == (not said), (file.read_bytes(), result.stderr)
             assert all(line.startswith(f"{file}:") for line in said), result.stderr
+
+
+def real_rows(generator, count, organization):
+    """Records in the forms that clouds write: ARNs and OCIDs of 190 characters, up to nineteen decimals."""
+    limit = 190 if ID_CHARACTERS >= 190 else ID_CHARACTERS
+    for n in range(count):
+        whole, part = generator.randrange(10 ** generator.randrange(1, 12)), generator.randrange(10 ** 9)
+        amount = generator.choice([f"{whole}.{part:09}", f"{whole}", f"0.{part:019}", f"{whole}.{part:09}0", f"{part}e-9", f"-{whole}.5"])
+        arn = ("arn:aws:s3:eu-central-1:123456789012:accesspoint/" + "x" * 200)[:limit - 7] + f"{n:07}"
+        yield {"id": arn, "organizationID": organization, "partner": ("AWS", "AZURE", "GCP")[n % 3], "status": "CREATED",
+               "buyerID": ("ocid1.tenancy.oc1..aaaaaaaa" + "b" * 200)[:limit], "creationTime": f"2024-08-{n % 28 + 1:02}T01:02:15.9{n % 90 + 10}Z",
+               "records": f'{{"usage:{n % 5}":{amount}}}', "metaInfo": f'{{"source":"API","sku":"Größe {n}","cost":{amount}}}'}
+
+
+ID_CHARACTERS = 64  # of the narrowest table that there is
+
+
+@pytest.mark.parametrize("form", ["ndjson", "csv"])
+def test_real_rows_read_back_digit_for_digit(service, organization, form, tmp_path):
+    """30,000 records, of which the database's own text is compared with what was written."""
+    if not service.is_mariadb():
+        pytest.skip("MySQL writes JSON in its own way")
+    rows = list(real_rows(random.Random(5), 15000, organization))
+    file = tmp_path / f"usage.{form}"
+    with open(file, "w", encoding="utf-8", newline="") as out:
+        if form == "csv":
+            writer = csv.writer(out)
+            writer.writerow(rows[0])
+            writer.writerows(row.values() for row in rows)
+        else:
+            for row in rows:
+                out.write("{" + ",".join(f'"{name}":{value if name in ("records", "metaInfo") else json.dumps(value)}'
+                                         for name, value in row.items()) + "}\n")
+    result = load(service, file)
+    assert (result.returncode, result.stderr, counts(result)) == (0, "", (15000, 0, 0, 0))
+    read = stored(service, organization, "id, buyer_id, records, meta_info, DATE_FORMAT(creation_time, '%%Y-%%m-%%dT%%T.%%f')")
+    written = sorted((row["id"], row["buyerID"], row["records"], row["metaInfo"], row["creationTime"][:-1] + "000") for row in rows)
+    assert list(read) == written
+
+
+def code_of_data_page(first_word):
+    """The Python lines of doc/data.md that read such a file."""
+    page = (ROOT / "doc/data.md").read_text(encoding="utf-8")
+    block = page.split(f"    python3 - {first_word} <<'PYTHON' | usage-record-api-load\n")[1].split("    PYTHON\n")[0]
+    return "".join(line[4:] for line in block.splitlines(keepends=True))
+
+
+FOREIGN = {
+    "bill.csv": ("SubAccountId,BillingAccountId,ChargePeriodStart,ResourceId,SkuId,ConsumedQuantity\n"
+                 "ORG,ocid1.tenancy.oc1..aaaa,2024-08-12T01:00:00Z,arn:aws:x:1,SKU1,12.000000001\n", '{"SKU1":12.000000001}'),
+    "events.json": ('[{"resourceId":"/subscriptions/0f1e","quantity":5.10,"dimension":"dim1","planId":"plan1",'
+                    '"effectiveStartTime":"2018-12-01T08:30:14.1234567Z"}]', '{"dim1":5.10}'),
+    "operations.json": ('{"operations":[{"operationId":"op-1","consumerId":"project:p","startTime":"2024-08-12T01:00:00.123456789Z",'
+                        '"metricValueSets":[{"metricName":"svc/requests","metricValues":[{"doubleValue":150.25}]}]}]}', '{"svc/requests":150.25}'),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_foreign_files_as_the_page_says(service, organization, name, tmp_path):
+    text, records = FOREIGN[name]
+    (tmp_path / name).write_text(text.replace("ORG", organization), encoding="utf-8")
+    code = code_of_data_page(name).replace("GtKPXMjlw", organization)
+    made = subprocess.run(["python3", "-", tmp_path / name], input=code.encode(), stdout=subprocess.PIPE, check=True).stdout
+    result = load(service, data=made)
+    assert (result.returncode, result.stderr, counts(result)) == (0, "", (1, 0, 0, 0))
+    if service.is_mariadb():
+        assert stored(service, organization, "records") == ((records,),)
