@@ -77,7 +77,8 @@ static void show_progress(struct load *load, uint64_t read_len)
 	fprintf(stderr, "%s: %" PRIu64 " records, %.0f a second", load->file, record_count(load),
 	        (double)record_count(load) / seconds);
 	if (load->file_size > 0 && read_len > 0)
-		fprintf(stderr, ", %.0f %%, %.0f s left", 100.0 * (double)read_len / (double)load->file_size,
+		fprintf(stderr, ", %.0f %%, %.0f s left",
+		        100.0 * (double)read_len / (double)load->file_size,
 		        seconds * ((double)load->file_size / (double)read_len - 1));
 	load->is_shown = true;
 }
@@ -132,9 +133,8 @@ static bool flush(struct load *load)
 
 	if (load->entry_count == 0)
 		return true;
-	enum database_status status =
-	    upsert_store(load->upsert, load->entries, load->entry_count, load->is_dry,
-	                 load->rejects != NULL, outcomes);
+	enum database_status status = upsert_store(load->upsert, load->entries, load->entry_count,
+	                                           load->is_dry, load->rejects != NULL, outcomes);
 	size_t count = load->entry_count;
 	load->entry_count = load->byte_count = 0;
 	if (status != DATABASE_OK) {
@@ -194,8 +194,9 @@ static bool load_file(struct load *load, const struct sink *sink, const char *pa
 		load->has_failed = true;
 		return false;
 	}
-	load->file_size =
-	    fstat(file, &file_status) == 0 && S_ISREG(file_status.st_mode) ? (uint64_t)file_status.st_size : 0;
+	load->file_size = fstat(file, &file_status) == 0 && S_ISREG(file_status.st_mode)
+	                      ? (uint64_t)file_status.st_size
+	                      : 0;
 	enum form_status status = reader_run(&reader, file);
 	if (!is_input)
 		close(file);
@@ -224,10 +225,12 @@ static int finish(struct load *load)
 		printf(", %" PRIu64 " older than what is stored", load->counts[UPSERT_OLDER]);
 	putchar('\n');
 	if (is_interrupted)
-		fprintf(stderr, "%s: interrupted; load it again to go on, what is stored counts as the same\n",
+		fprintf(stderr,
+		        "%s: interrupted; load it again to go on, what is stored counts as the same\n",
 		        load->file);
 	else if (load->has_failed && record_count(load) > load->counts[UPSERT_REFUSED])
-		fprintf(stderr, "%s: ended early; mend it and load it again, what is stored counts as the same\n",
+		fprintf(stderr,
+		        "%s: ended early; mend it and load it again, what is stored counts as the same\n",
 		        load->file);
 	return load->has_failed || is_interrupted || load->counts[UPSERT_REFUSED] > 0 ? EXIT_FAILURE
 	                                                                              : EXIT_SUCCESS;
@@ -247,7 +250,8 @@ static void usage(FILE *out)
 	      "  --help          print this text and exit\n"
 	      "  --version       print the version and exit\n"
 	      "\n"
-	      "The database is that of the settings USAGE_RECORD_API_DB_*, see usage-record-api --help.\n",
+	      "The database is that of the settings USAGE_RECORD_API_DB_*, see usage-record-api "
+	      "--help.\n",
 	      out);
 }
 
@@ -299,12 +303,10 @@ out:
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {{"dry-run", no_argument, NULL, 'd'},
-	                                        {"format", required_argument, NULL, 'f'},
-	                                        {"rejects", required_argument, NULL, 'r'},
-	                                        {"help", no_argument, NULL, 'h'},
-	                                        {"version", no_argument, NULL, 'V'},
-	                                        {NULL, 0, NULL, 0}};
+	static const struct option options[] = {
+	    {"dry-run", no_argument, NULL, 'd'},       {"format", required_argument, NULL, 'f'},
+	    {"rejects", required_argument, NULL, 'r'}, {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, 'V'},       {NULL, 0, NULL, 0}};
 	struct load load = {.is_dry = false};
 	enum reader_form form = READER_LOOK;
 	struct settings settings;
@@ -318,8 +320,10 @@ int main(int argc, char **argv)
 		case 'f':
 			if (find_form(optarg, &form))
 				break;
-			fprintf(stderr, "usage-record-api-load: --format must be auto, csv, json or ndjson, not \"%s\"\n",
-			        optarg);
+			fprintf(
+			    stderr,
+			    "usage-record-api-load: --format must be auto, csv, json or ndjson, not \"%s\"\n",
+			    optarg);
 			return 2;
 		case 'r':
 			load.rejects_name = optarg;

@@ -171,7 +171,11 @@ static struct shown list(const char *const *words)
 	struct text text = TEXT_IN(shown.text);
 
 	for (size_t i = 0; words[i] != NULL; i++)
-		text_add_format(&text, "%s%s", i == 0 ? "" : words[i + 1] == NULL ? " or " : ", ", words[i]);
+		text_add_format(&text, "%s%s",
+		                i == 0                 ? ""
+		                : words[i + 1] == NULL ? " or "
+		                                       : ", ",
+		                words[i]);
 	text_end(&text);
 	return shown;
 }
@@ -247,7 +251,8 @@ static bool parse_time(struct slice text, int64_t *ms)
 			return false;
 		offset = sign * (hours * 60 + minutes);
 	}
-	*ms = day * UTC_DAY_MS + ((hour * 60 + minute - offset) * 60 + second) * INT64_C(1000) + fraction;
+	*ms =
+	    day * UTC_DAY_MS + ((hour * 60 + minute - offset) * 60 + second) * INT64_C(1000) + fraction;
 	int32_t utc = utc_day(*ms);
 	return at == text.len && utc >= UTC_FIRST_DAY && utc <= UTC_LAST_DAY;
 }
@@ -348,5 +353,6 @@ struct slice entry_text(const struct entry *entry, enum entry_member member)
 	/* Of a record with empty members alone nothing was ever added. */
 	if (entry->members[member].len == 0)
 		return (struct slice){"", 0};
-	return (struct slice){entry->bytes.data + entry->members[member].at, entry->members[member].len};
+	return (struct slice){entry->bytes.data + entry->members[member].at,
+	                      entry->members[member].len};
 }

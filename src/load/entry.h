@@ -55,7 +55,7 @@ struct entry {
 		size_t at, len;
 		bool is_given;
 	} members[ENTRY_MEMBER_COUNT];
-	struct growing bytes;            /* what members points into */
+	struct growing bytes;           /* what members points into */
 	char reason[ENTRY_REASON_SIZE]; /* the first fault; empty: none */
 };
 

@@ -9,8 +9,10 @@
 
 enum { PIECE_SIZE = 64 << 10, SIZE_KEPT = 256 << 10 };
 
-const char *const reader_form_names[] = {
-    [READER_LOOK] = "auto", [READER_CSV] = "csv", [READER_JSON] = "json", [READER_NDJSON] = "ndjson"};
+const char *const reader_form_names[] = {[READER_LOOK] = "auto",
+                                         [READER_CSV] = "csv",
+                                         [READER_JSON] = "json",
+                                         [READER_NDJSON] = "ndjson"};
 
 /* What is read at present. */
 struct reading {

@@ -10,7 +10,7 @@
 #include "load/sink.h"
 
 enum reader_form {
-	READER_LOOK,   /* at the beginning of the file */
+	READER_LOOK, /* at the beginning of the file */
 	READER_CSV,
 	READER_JSON,   /* records, lists of records and pages behind each other */
 	READER_NDJSON, /* a record a line */
@@ -23,8 +23,8 @@ struct reader {
 	const struct sink *sink;
 	enum reader_form form;
 	bool (*go_on)(void *context, uint64_t read_len); /* asked between pieces; the sink's context */
-	char reason[ENTRY_REASON_SIZE]; /* of FORM_BROKEN */
-	uint64_t line;                  /* where; 0: nowhere in particular */
+	char reason[ENTRY_REASON_SIZE];                  /* of FORM_BROKEN */
+	uint64_t line;                                   /* where; 0: nowhere in particular */
 };
 
 /* Reads an open file to its end. */

@@ -8,7 +8,13 @@
 
 #include "base/log.h"
 
-enum { TRIES_MAX = 10, DUPLICATE_TRIES_MAX = 3, RETRY_US = 20000, SIZE_KEPT = 16 << 20, SLOTS = UPSERT_RECORDS_MAX * 2 };
+enum {
+	TRIES_MAX = 10,
+	DUPLICATE_TRIES_MAX = 3,
+	RETRY_US = 20000,
+	SIZE_KEPT = 16 << 20,
+	SLOTS = UPSERT_RECORDS_MAX * 2
+};
 
 struct upsert {
 	struct database *database;
@@ -19,8 +25,8 @@ struct upsert {
 	bool is_dry;       /* nothing is written */
 	bool is_rehearsal; /* what was written is taken back */
 	enum upsert_outcome *outcomes;
-	unsigned error;          /* of the server, 0: none */
-	uint16_t slots[SLOTS];   /* entries by organization and id, counted from 1 */
+	unsigned error;        /* of the server, 0: none */
+	uint16_t slots[SLOTS]; /* entries by organization and id, counted from 1 */
 };
 
 struct upsert *upsert_open(struct database *database)
@@ -332,7 +338,8 @@ static enum database_status run(struct upsert *upsert, struct entry **entries, s
 		if (tries > 0)
 			usleep(RETRY_US * tries * (1 + (unsigned)getpid() % 3));
 		status = database_run(upsert->database, store_batch, upsert);
-		if (status == DATABASE_OK || (status == DATABASE_FAILED && !is_passing(upsert->error, tries)))
+		if (status == DATABASE_OK ||
+		    (status == DATABASE_FAILED && !is_passing(upsert->error, tries)))
 			break;
 	}
 	return status;

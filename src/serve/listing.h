@@ -22,7 +22,7 @@ struct listing_result {
  */
 void listing_respond(struct repository *repository, struct json *json,
                      const struct http_request *request, struct slice path,
-                     struct slice organization, struct slice query,
-                     struct http_response *response, struct listing_result *result);
+                     struct slice organization, struct slice query, struct http_response *response,
+                     struct listing_result *result);
 
 #endif

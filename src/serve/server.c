@@ -35,9 +35,9 @@ enum {
 
 static int signal_fd = -1;
 static int idle_fd = -1; /* readable when there is a connection or a signal */
-static bool is_local;   /* the socket is a unix socket */
-static bool is_stopped; /* a signal came */
-static bool was_slow;   /* the last answer took SLOW_ANSWER_MS or more */
+static bool is_local;    /* the socket is a unix socket */
+static bool is_stopped;  /* a signal came */
+static bool was_slow;    /* the last answer took SLOW_ANSWER_MS or more */
 
 static bool fail(const char *what)
 {
@@ -60,7 +60,8 @@ bool server_open(void)
 	if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0 ||
 	    (signal_fd = signalfd(-1, &signals, SFD_CLOEXEC)) < 0)
 		return fail("signalfd");
-	if (getsockopt(LISTEN_FD, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &len) != 0 || !is_listening) {
+	if (getsockopt(LISTEN_FD, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &len) != 0 ||
+	    !is_listening) {
 		log_message(LOG_LEVEL_ERROR, "standard input is not a listening socket: start under "
 		                             "spawn-fcgi or systemd, see usage-record-api(8)");
 		return false;
@@ -277,17 +278,19 @@ static void answer(const FCGX_Request *request, int fd, const struct server_hand
 {
 	static struct http_response response;
 	double start_ms = clock_ms();
-	struct http_request http_request = {.method = parameter(request, "REQUEST_METHOD"),
-	                                    .target = parameter(request, "REQUEST_URI"),
-	                                    .query = parameter(request, "QUERY_STRING"),
-	                                    .request_id = parameter(request, "HTTP_X_REQUEST_ID"),
-	                                    .authorization = parameter(request, "HTTP_AUTHORIZATION"),
-	                                    .search_location = parameter(request, "USAGE_RECORD_API_SEARCH"),
-	                                    .role = find_role(request)};
+	struct http_request http_request = {
+	    .method = parameter(request, "REQUEST_METHOD"),
+	    .target = parameter(request, "REQUEST_URI"),
+	    .query = parameter(request, "QUERY_STRING"),
+	    .request_id = parameter(request, "HTTP_X_REQUEST_ID"),
+	    .authorization = parameter(request, "HTTP_AUTHORIZATION"),
+	    .search_location = parameter(request, "USAGE_RECORD_API_SEARCH"),
+	    .role = find_role(request)};
 
 	handler->respond(handler->context, &http_request, &response);
 	struct slice body = response.is_head ? (struct slice){NULL, 0} : response.body;
-	bool is_sent = send_response(fd, (unsigned)request->requestId, text_slice(&response.headers), body);
+	bool is_sent =
+	    send_response(fd, (unsigned)request->requestId, text_slice(&response.headers), body);
 	double total_ms = clock_ms() - start_ms;
 	was_slow = total_ms >= SLOW_ANSWER_MS;
 	handler->finish(handler->context, &http_request, &response, is_sent, total_ms);

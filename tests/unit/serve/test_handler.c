@@ -54,7 +54,8 @@ enum repository_status repository_find(struct repository *repository, const stru
                                        const struct repository_sink *sink,
                                        struct repository_result *result)
 {
-	struct record record = {.id = slice_of("r"), .partner = slice_of("AWS"),
+	struct record record = {.id = slice_of("r"),
+	                        .partner = slice_of("AWS"),
 	                        .status = slice_of("REPORTED"),
 	                        .creation_time = {2024, 8, 12, 1, 2, 15, 910},
 	                        .last_update_time = {2024, 8, 12, 1, 2, 15, 910}};
@@ -78,8 +79,11 @@ enum repository_status repository_find(struct repository *repository, const stru
 static const char *ask_for(enum http_role role, const char *method, const char *target,
                            const char *query)
 {
-	struct http_request request = {.method = method, .target = target, .query = query,
-	                               .request_id = "test-1", .authorization = "Key s3cret",
+	struct http_request request = {.method = method,
+	                               .target = target,
+	                               .query = query,
+	                               .request_id = "test-1",
+	                               .authorization = "Key s3cret",
 	                               .search_location = search_location,
 	                               .role = role};
 	static char text[HTTP_HEADERS_SIZE];
@@ -115,9 +119,14 @@ static void test_handler_passes_searches_on(void **state)
 		const char *query;
 		bool is_search;
 	} rows[] = {
-	    {"metaInfo=%7B%22a%22:1%7D", true}, {"offset=10000", true}, {"offset=2147483647", true},
-	    {"metaInfo=%7B%7D", false},         {"offset=9999", false}, {"limit=1000", false},
-	    {"metaInfo=%7B", false},            {"", false},
+	    {"metaInfo=%7B%22a%22:1%7D", true},
+	    {"offset=10000", true},
+	    {"offset=2147483647", true},
+	    {"metaInfo=%7B%7D", false},
+	    {"offset=9999", false},
+	    {"limit=1000", false},
+	    {"metaInfo=%7B", false},
+	    {"", false},
 	};
 
 	(void)state;
@@ -196,12 +205,12 @@ static void test_handler_answers_a_page(void **state)
 	database.record_count = 1;
 	const char *headers = ask("/org/ac%22me/usageRecordGroup");
 	assert_int_equal(response.status, 200);
-	assert_string_equal(body(),
-	                    "{\"nextOffset\":0,\"usageRecordGroups\":[{\"buyerID\":\"\","
-	                    "\"creationTime\":\"2024-08-12T01:02:15.910Z\",\"entitlementID\":\"\","
-	                    "\"id\":\"r\",\"lastUpdateTime\":\"2024-08-12T01:02:15.910Z\",\"metaInfo\":{},"
-	                    "\"organizationID\":\"ac\\\"me\",\"partner\":\"AWS\",\"records\":{},"
-	                    "\"serialID\":1,\"status\":\"REPORTED\",\"usageRecordReportID\":\"\"}]}");
+	assert_string_equal(
+	    body(), "{\"nextOffset\":0,\"usageRecordGroups\":[{\"buyerID\":\"\","
+	            "\"creationTime\":\"2024-08-12T01:02:15.910Z\",\"entitlementID\":\"\","
+	            "\"id\":\"r\",\"lastUpdateTime\":\"2024-08-12T01:02:15.910Z\",\"metaInfo\":{},"
+	            "\"organizationID\":\"ac\\\"me\",\"partner\":\"AWS\",\"records\":{},"
+	            "\"serialID\":1,\"status\":\"REPORTED\",\"usageRecordReportID\":\"\"}]}");
 	assert_memory_equal(headers, "Status: 200 OK\r\nContent-Type: application/json\r\n", 48);
 	assert_non_null(strstr(headers, "\r\nX-Request-Id: test-1\r\n"));
 	assert_non_null(strstr(headers, "\r\nServer-Timing: db;dur=0."));
@@ -356,8 +365,11 @@ static void test_handler_request_id(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		struct http_request request = {.method = "GET", .target = "/", .query = "",
-		                               .request_id = rows[i].given, .authorization = "",
+		struct http_request request = {.method = "GET",
+		                               .target = "/",
+		                               .query = "",
+		                               .request_id = rows[i].given,
+		                               .authorization = "",
 		                               .search_location = "",
 		                               .role = HTTP_CALL};
 		handler_respond(handler, &request, &response);
@@ -388,7 +400,8 @@ static void test_handler_as_an_authorizer(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		keys.status = rows[i].keys;
-		const char *headers = ask_for(HTTP_AUTHORIZER, "GET", "/org/ac%2Fme/usageRecordGroup?x=1", "");
+		const char *headers =
+		    ask_for(HTTP_AUTHORIZER, "GET", "/org/ac%2Fme/usageRecordGroup?x=1", "");
 		assert_int_equal(response.status, rows[i].status);
 		assert_non_null(strstr(headers, rows[i].header));
 		assert_string_equal(keys.authorization, "Key s3cret");
@@ -438,9 +451,9 @@ static void test_handler_reads_the_organization_in_one_way(void **state)
 		ask_for(HTTP_AUTHORIZER, "GET", rows[i].target, "");
 		assert_row_text(rows[i].target, keys.organization, rows[i].organization);
 		ask(rows[i].target);
-		assert_row(rows[i].target, !database.was_asked ||
-		                               strcmp(database.filter.organization_id.text,
-		                                      rows[i].organization) == 0);
+		assert_row(rows[i].target,
+		           !database.was_asked ||
+		               strcmp(database.filter.organization_id.text, rows[i].organization) == 0);
 	}
 }
 
