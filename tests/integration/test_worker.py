@@ -250,6 +250,7 @@ def test_memory_and_descriptors_stay_where_they_were(worker, sample):
 def test_memory_comes_back_after_long_documents(service, worker, organization):
     for _ in range(30):
         service.insert(organization, meta_info='{"t":"%s"}' % ("x" * 1_000_000))
+    worker.environment["USAGE_RECORD_API_PAGE_BYTES"] = str(1 << 26)  # a page as long as the test wants it
     worker.start()
     worker.ask("/org/nobody/usageRecordGroup")
     memory = worker.pss()
