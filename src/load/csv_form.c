@@ -171,7 +171,9 @@ static bool write_json(struct csv_form *form)
 			refuse(form, "records.%.*s must be a number, not \"%.*s\"", name.data, name.len, text);
 			return false;
 		}
-		growing_add(out, slice_of(has_amount ? "," : has_member ? ",\"records\":{" : "\"records\":{"));
+		growing_add(out, slice_of(has_amount   ? ","
+		                          : has_member ? ",\"records\":{"
+		                                       : "\"records\":{"));
 		has_amount = true;
 		add_string(out, name);
 		GROWING_ADD(out, ":");

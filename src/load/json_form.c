@@ -18,16 +18,16 @@ struct json_form {
 	const struct sink *sink;
 	yajl_handle parser;
 	struct entry *entry;
-	struct growing kept;  /* text from kept_at on: of the record at hand */
-	uint64_t kept_at;     /* counted from json_form_begin, like all places here */
-	uint64_t chunk_at;    /* of the text that the parser has at present */
-	uint64_t counted_at;  /* up to here lines were counted */
-	uint64_t line;        /* at counted_at */
-	uint64_t value_at;    /* of the metaInfo or records at hand */
+	struct growing kept; /* text from kept_at on: of the record at hand */
+	uint64_t kept_at;    /* counted from json_form_begin, like all places here */
+	uint64_t chunk_at;   /* of the text that the parser has at present */
+	uint64_t counted_at; /* up to here lines were counted */
+	uint64_t line;       /* at counted_at */
+	uint64_t value_at;   /* of the metaInfo or records at hand */
 	uint64_t record_at;
-	int depth;            /* objects and arrays that are open */
-	int record_depth;     /* of a record's members; NO_DEPTH outside of one */
-	int list_depth;       /* of a list's elements; NO_DEPTH outside of one */
+	int depth;        /* objects and arrays that are open */
+	int record_depth; /* of a record's members; NO_DEPTH outside of one */
+	int list_depth;   /* of a list's elements; NO_DEPTH outside of one */
 	bool is_page, is_list_next;
 	enum entry_member member; /* whose value is read; COUNT: none of ours */
 	enum { INNER_OTHER, INNER_SOURCE, INNER_TIMESTAMP } inner; /* within metaInfo */

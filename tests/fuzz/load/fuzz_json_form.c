@@ -5,12 +5,14 @@
 
 #include "load/json_form.h"
 
-static struct check read_parts(const uint8_t *data, size_t size, size_t first_len, enum form_status *status)
+static struct check read_parts(const uint8_t *data, size_t size, size_t first_len,
+                               enum form_status *status)
 {
 	struct check check = {0};
 	struct sink sink = {&check, check_take};
 	struct json_form *form = json_form_open(&sink);
-	char *first = fuzz_text(data, first_len), *second = fuzz_text(data + first_len, size - first_len);
+	char *first = fuzz_text(data, first_len),
+	     *second = fuzz_text(data + first_len, size - first_len);
 
 	MUST(json_form_begin(form, 1));
 	*status = json_form_read(form, (struct slice){first, first_len});
