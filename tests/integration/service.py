@@ -104,7 +104,7 @@ class Service:
     """The parts run in a short temporary folder, because paths of sockets are short."""
 
     def __init__(self, worker=None, workers=2, search_workers=2, **settings):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="ura-", dir="/tmp"))
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="ura-", dir=os.environ.get("SERVICES_DIR", "/tmp")))
         self.port = free_port()
         self.worker = worker or str(build_dir() / "usage-record-api")
         self.workers = workers

@@ -4,7 +4,6 @@ import contextlib
 import fcntl
 import os
 import pathlib
-import re
 import signal
 import subprocess
 import tempfile
@@ -47,25 +46,27 @@ def test_a_server_without_tls_is_taken_by_its_unix_socket(own_service):
     assert key.returncode == 0, key.stderr
 
 
-def servers():
-    """The folders in which the servers of tests run."""
+def servers(folder):
+    """The processes that have a folder in their command lines."""
     found = set()
     for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            found |= set(re.findall(rb"/tmp/ura-[^/]+", path.read_bytes()))
+            if folder.encode() in path.read_bytes():
+                found.add(path)
     return found
 
 
 @pytest.mark.unsanitized
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_tests_that_are_stopped_leave_nothing_behind(how):
-    before = servers()
-    process = subprocess.Popen([ROOT / "tools/test", "integration"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                               env={**os.environ, "TEST_GROUP": "", "PYTEST_ADDOPTS": "-k hundred_spellings"})
-    started = wait_until(lambda: servers() - before, seconds=60)
-    process.send_signal(how)
-    assert process.wait(60) != 0
-    assert not started & servers() and not any(pathlib.Path(os.fsdecode(folder)).exists() for folder in started)
+    with tempfile.TemporaryDirectory(prefix="ura-", dir="/tmp") as folder:
+        process = subprocess.Popen([ROOT / "tools/test", "integration"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                   env={**os.environ, "TEST_GROUP": "", "SERVICES_DIR": folder,
+                                        "PYTEST_ADDOPTS": "-k hundred_spellings"})
+        wait_until(lambda: servers(folder), seconds=60)
+        process.send_signal(how)
+        assert process.wait(60) != 0
+        assert not servers(folder) and not os.listdir(folder)
 
 
 def test_the_servers_have_no_file_of_who_starts_them(tmp_path):
