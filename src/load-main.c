@@ -103,12 +103,31 @@ static void write_json_string(FILE *out, struct slice text)
 	putc('"', out);
 }
 
+/* Says what is wrong where.  A reason may quote the file, which must neither forge a line nor
+ * speak to the terminal: control characters, and what is no UTF-8, are shown as "?". */
+static void say_fault(struct load *load, uint64_t line, const char *reason)
+{
+	struct slice text = slice_of(reason);
+	uint32_t character;
+
+	wipe_progress(load);
+	fprintf(stderr, "%s:%" PRIu64 ": ", load->file, line);
+	for (size_t i = 0; i < text.len;) {
+		size_t step = utf8_sequence((const unsigned char *)reason + i, text.len - i, &character);
+		if (step == 0 || character < 0x20 || (character >= 0x7f && character < 0xa0))
+			putc('?', stderr);
+		else
+			fwrite(reason + i, 1, step, stderr);
+		i += step > 0 ? step : 1;
+	}
+	putc('\n', stderr);
+}
+
 /* A record that is not stored; false when that ends the load. */
 static bool refuse(struct load *load, const struct entry *entry, struct slice text)
 {
 	load->counts[UPSERT_REFUSED]++;
-	wipe_progress(load);
-	fprintf(stderr, "%s:%" PRIu64 ": %s\n", load->file, entry->line, entry->reason);
+	say_fault(load, entry->line, entry->reason);
 	if (load->rejects == NULL) {
 		load->has_failed = true;
 		return false;
@@ -201,8 +220,7 @@ static bool load_file(struct load *load, const struct sink *sink, const char *pa
 	if (!is_input)
 		close(file);
 	if (status == FORM_BROKEN) {
-		wipe_progress(load);
-		fprintf(stderr, "%s:%" PRIu64 ": %s\n", load->file, reader.line, reader.reason);
+		say_fault(load, reader.line, reader.reason);
 		load->has_failed = true;
 	}
 	/* A fault leaves nothing of its batch behind, unless what is good is wanted. */
