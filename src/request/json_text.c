@@ -377,7 +377,7 @@ static struct decimal decimal_of(const struct json_text *text, const struct json
 	while (decimal.end > decimal.digits && (decimal.end[-1] == '0' || decimal.end[-1] == '.'))
 		decimal.end--;
 	if (decimal.digits == decimal.end)
-		return (struct decimal){.digits = NULL};
+		return (struct decimal){.digits = decimal.end, .end = decimal.end};
 	/* How many digits stand before the point; those behind it and before the first count down. */
 	decimal.exponent =
 	    exponent + (decimal.digits < point ? point - decimal.digits : point + 1 - decimal.digits);
