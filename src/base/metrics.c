@@ -1,13 +1,9 @@
 #include "base/metrics.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/log.h"
+#include "base/shared.h"
 
 enum { WORKERS_MAX = 512 };
 
@@ -74,38 +70,19 @@ static int take_worker_number(void)
 	return -1;
 }
 
-static bool fail(const char *path)
-{
-	log_message(LOG_LEVEL_WARNING, "metrics of this worker alone: %s: %s", path, strerror(errno));
-	if (pool_fd >= 0)
-		close(pool_fd);
-	pool_fd = -1;
-	return false;
-}
-
 bool metrics_open(const char *path)
 {
-	char name[1024];
-	struct text text = TEXT_IN(name);
-	struct stat status;
+	struct shared shared;
+	bool is_good = shared_open(&shared, path, sizeof *pool);
 
-	if (path[0] == '\0')
-		return true;
-	/* A version with another layout has another size and so another file. */
-	text_add_format(&text, "%s.%zu", path, sizeof *pool);
-	text_end(&text);
-	pool_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (pool_fd < 0 || fstat(pool_fd, &status) != 0 ||
-	    (status.st_size < (off_t)sizeof *pool && ftruncate(pool_fd, sizeof *pool) != 0))
-		return fail(name);
-	void *memory = mmap(NULL, sizeof *pool, PROT_READ | PROT_WRITE, MAP_SHARED, pool_fd, 0);
-	if (memory == MAP_FAILED)
-		return fail(name);
-	pool = memory;
-	worker_number = take_worker_number();
+	if (shared.memory == NULL)
+		return false;
+	pool = shared.memory;
+	pool_fd = shared.fd;
+	worker_number = pool_fd >= 0 ? take_worker_number() : 0;
 	if (worker_number >= 0)
 		atomic_store(&pool->is_busy[worker_number], 0);
-	return true;
+	return is_good;
 }
 
 static void add(_Atomic uint64_t *number, uint64_t count)
@@ -149,12 +126,13 @@ void metrics_end_request(enum http_role role, enum http_work work, int status, d
 		add(&pool->requests[role][index], 1);
 	if (role == HTTP_CALL)
 		count_duration(work, total_ms);
-	set_busy(0);
+	metrics_leave_request();
 }
 
 void metrics_leave_request(void)
 {
 	set_busy(0);
+	shared_report();
 }
 
 static void write_head(struct text *text, const char *name, const char *type, const char *help)

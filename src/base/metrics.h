@@ -2,8 +2,8 @@
  * metrics - numbers of the whole pool, whichever worker is asked: counters in memory
  * that all workers share, written as Prometheus text.
  *
- * Owns names, types and the shared file.  A worker that is killed takes nothing with it:
- * what it counted stays, and it no longer counts as one.
+ * Owns names, types and what lies in the shared memory.  A worker that is killed takes
+ * nothing with it: what it counted stays, and it no longer counts as one.
  */
 #ifndef METRICS_H
 #define METRICS_H
@@ -25,9 +25,9 @@ enum metrics_counter {
 enum { METRICS_TEXT_SIZE = 16 * 1024 };
 
 /*
- * Joins the pool whose numbers are in the file path, which is made if it is missing and
- * is its user's alone; "" for a pool of this worker only.  False when the file cannot be
- * used, the log says why; counting then goes on for this worker only.
+ * Joins the pool whose numbers are in the file path, see shared.h; "" for a pool of this
+ * worker only.  False when the file cannot be used, the log says why; counting then goes on
+ * for this worker only.
  */
 bool metrics_open(const char *path);
 

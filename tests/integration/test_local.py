@@ -5,6 +5,7 @@ import json
 import re
 import signal
 import socket
+import threading
 import time
 
 import os
@@ -176,3 +177,26 @@ def test_levels(own_service, level, expected):
     lines = own_service.log()
     assert len([line for line in lines if line.get("request_id") == "level-1" and line["event"] == "request"]) == expected
     assert any(line.get("role") == "local" for line in lines) == (level == "debug")
+
+
+def test_metrics_file_that_is_cut_short_under_load(pool):
+    """Workers that share memory of a file which is truncated go on, each with numbers of its own."""
+    file = next(pool.dir.glob("metrics.*"))
+    pids = pool.worker_pids()
+    stop = threading.Event()
+
+    def cut():
+        while not stop.wait(0.005):
+            os.truncate(file, 0)
+    thread = threading.Thread(target=cut)
+    thread.start()
+    try:
+        for _ in range(100):
+            assert pool.ask("/org/o/usageRecordGroup").status == 200
+    finally:
+        stop.set()
+        thread.join()
+    assert metrics(pool)["usage_record_api_workers"] == 5
+    assert pool.worker_pids() == pids
+    lines = [line for line in pool.log() if "cut short" in line.get("message", "")]
+    assert 1 <= len(lines) == len({line["pid"] for line in lines})
