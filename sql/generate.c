@@ -1,10 +1,10 @@
 /*
- * generate - believable usage record groups as lines for LOAD DATA.
+ * generate - believable usage record groups, as lines for LOAD DATA or as NDJSON.
  *
  * Row r of a data set depends on the arguments and on r alone: the same
  * arguments give the same bytes, and a range of rows (--from, --to) can be
  * made and loaded by itself, beside others.  Rows come in the order of the
- * table's primary key.  The columns are those that sql/load names.
+ * table's primary key.  The columns are those that sql/load-sample names.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -29,6 +29,9 @@ struct options {
 	int64_t end_ms; /* no record is created at or after this instant */
 	uint64_t seed;
 };
+
+/* NDJSON, as usage-record-api-load reads it, instead of lines for LOAD DATA. */
+static bool is_ndjson;
 
 /* A value and how often it comes, in thousandths; the weights add up to 1000. */
 struct weighted {
@@ -114,28 +117,47 @@ static int64_t first_row(const struct options *options, int64_t organization)
 	return first;
 }
 
-static void write_time(int64_t ms)
+/* What stands before a member, the first one of a record without a comma or tab. */
+static void begin_member(const char *name)
 {
-	struct utc_time time = utc_from_ms(ms);
-	char text[UTC_TEXT_LEN];
+	bool is_first = strcmp(name, "serialID") == 0;
 
-	utc_write(text, &time);
-	printf("%.10s %.12s", text, text + 11);
+	if (is_ndjson)
+		printf("%s\"%s\":", is_first ? "{" : ",", name);
+	else if (!is_first)
+		putchar('\t');
 }
 
-/* Writes JSON text as a field: LOAD DATA takes a backslash as its own escape. */
+/* A member that is plain text; NULL: it has none. */
+static void write_text(const char *name, const char *text)
+{
+	if (is_ndjson && text == NULL)
+		return;
+	begin_member(name);
+	printf(is_ndjson ? "\"%s\"" : "%s", text != NULL ? text : "\\N");
+}
+
+static void write_time(const char *name, int64_t ms)
+{
+	struct utc_time time = utc_from_ms(ms);
+	char text[UTC_TEXT_LEN + 1] = {0};
+
+	utc_write(text, &time);
+	if (!is_ndjson) {
+		text[10] = ' ';
+		text[UTC_TEXT_LEN - 1] = '\0';
+	}
+	write_text(name, text);
+}
+
+/* Writes JSON text: LOAD DATA takes a backslash as its own escape. */
 static void write_json_text(const char *text)
 {
 	for (; *text; text++) {
-		if (*text == '\\')
+		if (*text == '\\' && !is_ndjson)
 			putchar('\\');
 		putchar(*text);
 	}
-}
-
-static void write_identifier(const char *text)
-{
-	printf("\t%s", text != NULL ? text : "\\N");
 }
 
 /* An amount with as many digits as billing systems send: up to 19 decimals. */
@@ -163,7 +185,8 @@ static void write_meta_info(uint64_t *state, const char *source, int64_t created
 	uint64_t style = draw(state);
 	int billable_count = 1 + (int)(draw(state) % 3);
 
-	printf("\t{\"SkipValidation\":%s,\"billableRecords\":[", style % 16 == 0 ? "true" : "false");
+	begin_member("metaInfo");
+	printf("{\"SkipValidation\":%s,\"billableRecords\":[", style % 16 == 0 ? "true" : "false");
 	for (int i = 0; i < billable_count; i++) {
 		printf("%s{\"key\":\"%s\",\"properties\":{\"region\":\"%s\",\"cluster\":\"c-%04u\"},"
 		       "\"quantity\":",
@@ -196,7 +219,8 @@ static void write_records(uint64_t *state)
 	int count = 1 + (int)(draw(state) % 3);
 	uint64_t first = draw(state) % (ARRAY_COUNT(metrics) - 2);
 
-	printf("\t{");
+	begin_member("records");
+	putchar('{');
 	for (int i = 0; i < count; i++) {
 		printf("%s\"%s\":", i > 0 ? "," : "", metrics[first + (uint64_t)i].text);
 		write_amount(state);
@@ -230,46 +254,49 @@ static void write_row(const struct options *options, int64_t row, int64_t organi
 	const char *partner = pick(&state, partners), *status = pick(&state, statuses);
 	const char *source = pick(&state, sources);
 	uint64_t a = draw(&state), b = draw(&state), gaps = draw(&state);
-	char id[10];
+	char id[10], record_id[37];
 
-	printf("%" PRId64 "\t%08x-%04x-4%03x-%04x-%012" PRIx64, row + 1, (unsigned)(a >> 32),
-	       (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff),
-	       (unsigned)(b >> 48 & 0x3fff) | 0x8000, b & 0xffffffffffff);
-	write_identifier(identifier(id, options->seed, 'o', (uint64_t)organization));
-	write_identifier(partner);
-	write_identifier(gaps % 32 == 0 ? NULL : identifier(id, organization_seed, 'b', buyer));
-	write_identifier(gaps % 64 < 3 ? NULL
-	                               : identifier(id, organization_seed, 'e', buyer * 2 + (a & 1)));
-	write_identifier(gaps % 128 == 5 ? NULL
-	                                 : identifier(id, organization_seed, 'p', b % product_count));
-	write_identifier(status);
+	begin_member("serialID");
+	printf("%" PRId64, row + 1);
+	snprintf(record_id, sizeof record_id, "%08x-%04x-4%03x-%04x-%012" PRIx64, (unsigned)(a >> 32),
+	         (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff),
+	         (unsigned)(b >> 48 & 0x3fff) | 0x8000, b & 0xffffffffffff);
+	write_text("id", record_id);
+	write_text("organizationID", identifier(id, options->seed, 'o', (uint64_t)organization));
+	write_text("partner", partner);
+	write_text("buyerID", gaps % 32 == 0 ? NULL : identifier(id, organization_seed, 'b', buyer));
+	write_text("entitlementID",
+	           gaps % 64 < 3 ? NULL : identifier(id, organization_seed, 'e', buyer * 2 + (a & 1)));
+	write_text("productID",
+	           gaps % 128 == 5 ? NULL : identifier(id, organization_seed, 'p', b % product_count));
+	write_text("status", status);
 	if (gaps % 256 == 7)
-		write_identifier(NULL);
+		write_text("metaInfo", NULL);
 	else
 		write_meta_info(&state, source, created_ms);
 	write_records(&state);
-	write_identifier(strcmp(status, "CREATED") == 0 || strcmp(status, "INVALID") == 0
-	                     ? NULL
-	                     : identifier(id, organization_seed, 'r', (uint64_t)k));
-	putchar('\t');
-	write_time(created_ms);
-	putchar('\t');
-	write_time(created_ms + (int64_t)(draw(&state) % 90000));
-	putchar('\n');
+	write_text("usageRecordReportID",
+	           strcmp(status, "CREATED") == 0 || strcmp(status, "INVALID") == 0
+	               ? NULL
+	               : identifier(id, organization_seed, 'r', (uint64_t)k));
+	write_time("creationTime", created_ms);
+	write_time("lastUpdateTime", created_ms + (int64_t)(draw(&state) % 90000));
+	puts(is_ndjson ? "}" : "");
 }
 
 static void usage(FILE *out)
 {
 	fputs("usage: generate --rows N --end YYYY-MM-DD [--organizations N] [--days N]\n"
-	      "                [--seed N] [--from ROW] [--to ROW]\n"
+	      "                [--seed N] [--from ROW] [--to ROW] [--ndjson]\n"
 	      "       generate --largest [--seed N]\n"
-	      "Writes usage record groups as tab-separated lines to standard output:\n"
+	      "Writes usage record groups as lines for LOAD DATA to standard output:\n"
 	      "  --rows           rows in the whole data set\n"
 	      "  --end            the day before which the newest record was created (UTC)\n"
 	      "  --organizations  how many share them, the first owns half   (default 50)\n"
 	      "  --days           how many days they spread over             (default 90)\n"
 	      "  --seed           another number makes another data set      (default 1)\n"
 	      "  --from, --to     only rows FROM (from 0) to TO (excluded)\n"
+	      "  --ndjson         as records of the API's shape, a line each\n"
 	      "  --largest        write the id of the largest organization instead\n",
 	      out);
 }
@@ -308,6 +335,7 @@ int main(int argc, char **argv)
 	                                      {"seed", required_argument, NULL, 's'},
 	                                      {"from", required_argument, NULL, 'f'},
 	                                      {"to", required_argument, NULL, 't'},
+	                                      {"ndjson", no_argument, NULL, 'n'},
 	                                      {"largest", no_argument, NULL, 'l'},
 	                                      {"help", no_argument, NULL, 'h'},
 	                                      {NULL, 0, NULL, 0}};
@@ -338,6 +366,9 @@ int main(int argc, char **argv)
 			break;
 		case 't':
 			options.to = integer("--to", optarg, 0);
+			break;
+		case 'n':
+			is_ndjson = true;
 			break;
 		case 'l':
 			largest = true;

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from loader import LOADER, counts, environment, lines, load, record
-from service import ROOT, wait_until
+from service import ROOT, build_dir, wait_until
 
 
 def stored(service, organization, columns="id, records, meta_info, creation_time, last_update_time, status"):
@@ -253,6 +253,15 @@ def test_loaders_account(service, organization):
     option_file.write_text("[usage-record-api-load]\nuser=usage_record_api_load\npassword=secret\n")
     result = load(service, data=lines([record(organization, 1)]), DB_USER="", DB_OPTION_FILE=option_file)
     assert (result.returncode, result.stderr, counts(result)) == (0, "", (1, 0, 0, 0))
+
+
+def test_the_sample_is_the_same_as_by_load_data(own_service):
+    """tools/run loads it so; in the table are the bytes that LOAD DATA puts there."""
+    own_service.load_sample(2000, "--end", "2024-08-12")
+    records = subprocess.run([build_dir() / "generate", "--ndjson", "--rows", "2000", "--end", "2024-08-12"],
+                             check=True, stdout=subprocess.PIPE).stdout
+    result = load(own_service, data=records)
+    assert (result.returncode, result.stderr, counts(result)) == (0, "", (0, 0, 2000, 0))
 
 
 def test_damaged_files(service, organization, tmp_path):

@@ -94,18 +94,26 @@ def test_run_starts_anew_when_something_else_is_wanted():
     with tempfile.TemporaryDirectory(prefix="ura-", dir="/tmp") as folder:
         port = service_module.free_port()
 
-        def run(*arguments, **more):
-            return subprocess.run([ROOT / "tools/run", *arguments], check=True, stdout=subprocess.PIPE, text=True, timeout=120,
+        def paste(line, **more):
+            return subprocess.run(line, shell=True, check=True, stdout=subprocess.PIPE, text=True, timeout=120, cwd=ROOT,
                                   env={**os.environ, "PORT": str(port), "WORKERS": "1", "SAMPLE_ROWS": "100",
                                        "STATE_DIR": folder, **more}).stdout
+
+        def run(words="", **more):
+            return paste(f"tools/run {words}", **more)
 
         def command(text, mark):
             """A line that is to be pasted, run as it stands; its answer's status."""
             line = next(line for line in text.splitlines() if mark in line)
-            line = line[line.index("curl"):].replace("curl", "curl -s -o /dev/null -w '%{http_code}'", 1)
-            return subprocess.run(line, shell=True, check=True, stdout=subprocess.PIPE, text=True, timeout=60).stdout
+            return paste(line[line.index("curl"):].replace("curl", "curl -s -o /dev/null -w '%{http_code}'", 1))
         try:
-            assert command(run(), "curl -i") == "200"
+            text = run()
+            assert command(text, "curl -i") == "200"
+            own = text[text.index("  echo '{"):].split("\n\n")[0]
+            assert paste(own) == "1 new, 0 changed, 0 the same, 0 refused\n"
+            assert '"id":"mine-1"' in paste(next(line for line in text.splitlines() if "curl -i" in line))
+            readme = (ROOT / "README.md").read_text(encoding="utf-8").split("### Your own records\n\n")[1].split("\n\n")[0]
+            assert paste(readme) == "0 new, 0 changed, 1 the same, 0 refused\n"
             text = run()
             assert "runs already" in text
             assert [command(text, mark) for mark in ("list:", "health:", "metrics:")] == ["200"] * 3
