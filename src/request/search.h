@@ -16,6 +16,9 @@
 enum {
 	/* Passing over this many entries of an index takes as long as giving a full page. */
 	SEARCH_OFFSET_MIN = 10000,
+	/* A page of more bytes takes as long as a search, and is one as soon as that is seen; 1000
+	 * usual records have a fifth of this. */
+	SEARCH_BYTES_MIN = 4 * 1024 * 1024,
 };
 
 bool search_is_needed(const struct filter *filter);

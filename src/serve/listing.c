@@ -94,20 +94,29 @@ static const char *const refusals[REPOSITORY_STATUS_COUNT] = {
         "and follow the Link headers",
 };
 
-static void respond_page(struct repository *repository, struct json *json, struct slice path,
-                         struct slice query, const struct filter *filter,
-                         struct http_response *response, struct listing_result *result)
+static void respond_page(struct repository *repository, struct json *json,
+                         const struct http_request *request, struct slice path, struct slice query,
+                         const struct filter *filter, struct http_response *response,
+                         struct listing_result *result)
 {
 	struct page page = {json, {filter->organization_id.text, filter->organization_id.len}};
-	struct repository_sink sink = {&page, begin_page, add_record};
+	struct repository_sink sink = {&page, begin_page, add_record, 0};
 	double start_ms = clock_ms();
+
+	/* Nothing was sent yet: what turns out to be too long can still be another pool's. */
+	if (request->search_location[0] != '\0')
+		sink.bytes_max = SEARCH_BYTES_MIN;
 	enum repository_status status = repository_find(repository, filter, &sink, &result->found);
 
+	if (status == REPOSITORY_BEYOND_SINK && response_pass_on(response, request))
+		return;
 	result->is_found = true;
 	response->json_ms = json_page_ms(json);
 	response->db_ms = clock_ms() - start_ms - response->json_ms;
 	uint32_t offset = next_offset(filter, &result->found);
 	struct slice body = json_end_page(json, offset);
+	if (body.len > SEARCH_BYTES_MIN || status == REPOSITORY_TOO_LARGE)
+		response->work = HTTP_SEARCH;
 	const char *refusal = refusals[status];
 	if (refusal != NULL) {
 		response_end_message(response, json, 400, refusal);
@@ -135,7 +144,7 @@ void listing_respond(struct repository *repository, struct json *json,
 	switch (filter_parse(organization, query, utc_day(utc_now_ms()), &filter, message)) {
 	case FILTER_OK:
 		if (!search_is_needed(&filter) || !response_pass_on(response, request))
-			respond_page(repository, json, path, query, &filter, response, result);
+			respond_page(repository, json, request, path, query, &filter, response, result);
 		filter_close(&filter);
 		break;
 	case FILTER_REJECTED:

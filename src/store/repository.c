@@ -132,7 +132,13 @@ static bool give(struct find *find, const struct record *record, struct record_p
 		result->has_more = find->is_done = true;
 		return true;
 	}
-	if (result->row_count > 0 && find->bytes + bytes > find->repository->limits->page_bytes) {
+	find->bytes += bytes;
+	if (find->sink->bytes_max > 0 && find->bytes > find->sink->bytes_max) {
+		find->refusal = REPOSITORY_BEYOND_SINK;
+		find->is_done = true;
+		return true;
+	}
+	if (result->row_count > 0 && find->bytes > find->repository->limits->page_bytes) {
 		end_early(find, result->last, REPOSITORY_TOO_LARGE);
 		return true;
 	}
@@ -140,7 +146,6 @@ static bool give(struct find *find, const struct record *record, struct record_p
 		log_message(LOG_LEVEL_ERROR, "out of memory after %u records", result->row_count);
 		return false;
 	}
-	find->bytes += bytes;
 	result->row_count++;
 	result->last = position;
 	return true;

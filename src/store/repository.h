@@ -25,9 +25,10 @@ enum repository_status {
 	REPOSITORY_TIMEOUT,     /* the database took longer than it may */
 	REPOSITORY_FAILED,      /* the database refused a statement or memory ran out */
 	/* What was asked is too much, and not asked by cursor, which would end the page early: */
-	REPOSITORY_TOO_LONG,   /* a search that takes longer than it may */
-	REPOSITORY_TOO_COSTLY, /* a metaInfo that takes too many comparisons in one document */
-	REPOSITORY_TOO_LARGE,  /* a page of more bytes than it may have */
+	REPOSITORY_TOO_LONG,    /* a search that takes longer than it may */
+	REPOSITORY_TOO_COSTLY,  /* a metaInfo that takes too many comparisons in one document */
+	REPOSITORY_TOO_LARGE,   /* a page of more bytes than it may have */
+	REPOSITORY_BEYOND_SINK, /* a page of more bytes than the sink takes */
 	REPOSITORY_STATUS_COUNT
 };
 
@@ -41,6 +42,7 @@ struct repository_sink {
 	void *context;
 	void (*begin)(void *context); /* before the first; again when all starts anew */
 	bool (*add)(void *context, const struct record *record); /* false: memory ran out */
+	size_t bytes_max; /* of records, how many it takes; 0: any number */
 };
 
 /* What a find did; after a failure, as far as it came. */

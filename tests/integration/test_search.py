@@ -69,6 +69,18 @@ def test_a_search_through_nginx_is_answered_once(pools):
     assert [second["event"], second["work"], second["rows"]] == ["request", "search", 1]
 
 
+@pytest.mark.parametrize("limit, status", [(1, 200), (4, 400)])
+def test_a_page_that_turns_out_long_is_a_search(pools, limit, status):
+    """Its records are too long for a page; that is seen before anything was sent."""
+    if not pools.sql("SELECT 1 FROM usage_record_group WHERE organization_id = 'fat'"):
+        for number in range(4):
+            pools.insert("fat", id=f"{number}", records=json.dumps({"x" * 6_000_000: 1}))
+    answer = pools.ask(f"/org/fat/usageRecordGroup?endDate=2024-08-12&limit={limit}", X_Request_Id=f"fat-{limit}")
+    assert answer.status == status and (status == 400 or len(answer.body) > 6_000_000)
+    lines = [line for line in pools.log_of(f"fat-{limit}") if "work" in line]
+    assert [(line["event"], line["work"]) for line in lines] == [("passed on", "search"), ("request", "search")]
+
+
 def test_a_page_through_nginx_is_answered_at_once(pools):
     assert ask(pools, "limit=1", X_Request_Id="a-page").status == 200
     line, = [line for line in pools.log_of("a-page") if "work" in line]

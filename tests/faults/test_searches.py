@@ -1,0 +1,111 @@
+"""Sixteen clients ask the worst there is; another organization's pages of 20 go on as before."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+
+import pytest
+
+from service import ROOT, Service
+
+CLIENTS = 16
+LONGEST_S = 60  # until nginx answers for a pool that is too busy
+SCRIPT = """
+import json, sys, time
+import service
+asked = service.Service.__new__(service.Service)
+asked.port = int(sys.argv[1])
+took, failed, end = [], 0, time.monotonic() + float(sys.argv[3])
+while time.monotonic() < end:
+    start = time.monotonic()
+    failed += asked.ask(sys.argv[2]).status != 200
+    took.append((time.monotonic() - start) * 1e3)
+print(json.dumps([sorted(took), failed]))
+"""
+
+
+def meta_info(value):
+    return "metaInfo=" + urllib.parse.quote(json.dumps(value, separators=(",", ":")))
+
+
+@pytest.fixture(scope="module")
+def greedy(is_long):
+    """One organization with very many records, one with a very long array, one with very long records."""
+    service = Service(workers=4)
+    try:
+        service.stack("database", "start", DATABASE_OPTIONS="--max-allowed-packet=64M")
+        service.migrate()
+        service.load_sample(1000000 if is_long else 50000, "--organizations", "1")
+        name, first, last = service.sql("SELECT organization_id, DATE(MIN(creation_time)), DATE(MAX(creation_time)) "
+                                        "FROM usage_record_group GROUP BY 1")[0]
+        many = f"/org/{name}/usageRecordGroup?startDate={first}&endDate={last}&"
+        for number in range(100):
+            service.insert("innocent", id=f"{number}")
+        service.insert("array", meta_info=json.dumps({"a": [f"s{number:06}" for number in range(100000)]}))
+        for number in range(60 if is_long else 6):
+            service.insert("fat", id=f"{number}", records=json.dumps({"x" * 8000000: 1}))
+        service.stack("workers", "start")
+        service.stack("nginx", "start")
+        end = "endDate=2024-08-12&"
+        service.worst = {
+            "a wide metaInfo": many + meta_info({"nowhere": "to be found"}),
+            "a number": many + meta_info({"nowhere": 1}),
+            "a deep offset": many + "offset=2147483647",
+            "a long array": f"/org/array/usageRecordGroup?{end}"
+                            + meta_info({"a": [f"s{number:06}" for number in range(99600, 99999)] + ["z"]}),
+            "long records": f"/org/fat/usageRecordGroup?{end}",
+            "long records by cursor": f"/org/fat/usageRecordGroup?{end}cursor="}
+        yield service
+    finally:
+        service.remove()
+
+
+def innocent(service, seconds):
+    """Milliseconds that its pages took, ascending; asked from a process of its own, which waits for no other client."""
+    target = "/org/innocent/usageRecordGroup?endDate=2024-08-12&limit=20"
+    output = subprocess.run([sys.executable, "-c", SCRIPT, str(service.port), target, str(seconds)],
+                            env={**os.environ, "PYTHONPATH": str(ROOT / "tests/integration")},
+                            check=True, stdout=subprocess.PIPE, text=True).stdout
+    took, failed = json.loads(output)
+    assert failed == 0
+    return took
+
+
+def percentile(took, part):
+    return took[int(len(took) * part)]
+
+
+@pytest.mark.parametrize("name", ["a wide metaInfo", "a number", "a deep offset", "a long array", "long records",
+                                  "long records by cursor"])
+def test_no_page_waits_for_the_greedy(greedy, name, duration, is_long):
+    statuses, slowest, is_over = {}, [0], threading.Event()
+
+    def ask():
+        while not is_over.is_set():
+            start = time.monotonic()
+            status = greedy.ask(greedy.worst[name]).status
+            statuses[status] = statuses.get(status, 0) + 1
+            slowest[0] = max(slowest[0], time.monotonic() - start)
+
+    seconds = min(duration, 20)
+    alone = innocent(greedy, seconds / 3)
+    clients = [threading.Thread(target=ask, daemon=True) for _ in range(CLIENTS)]
+    for client in clients:
+        client.start()
+    beside = innocent(greedy, seconds)
+    is_over.set()
+    for client in clients:
+        client.join(LONGEST_S)
+        assert not client.is_alive(), "a request was never answered"
+    print(f"{name}: {statuses}, the slowest took {slowest[0]:.1f} s; innocent pages p50, p99: alone "
+          f"{percentile(alone, .5):.2f}, {percentile(alone, .99):.2f} ms, beside {percentile(beside, .5):.2f}, "
+          f"{percentile(beside, .99):.2f} ms")
+    assert set(statuses) <= {200, 400} and slowest[0] < LONGEST_S
+    # 16 clients and the servers share two cores, so that a single slow page says little.
+    assert percentile(beside, .5) <= 10 * max(percentile(alone, .5), 1)
+    if is_long:
+        assert percentile(beside, .99) <= 10 * max(percentile(alone, .99), 1)
