@@ -44,6 +44,9 @@ struct http_request {
 	/* USAGE_RECORD_API_SEARCH: the web server's named location, "@..." that has a pool for
 	 * searches; "": searches are done here as well. */
 	const char *search_location;
+	/* USAGE_RECORD_API_BASE_URL: where clients reach the service, in front of "/org/..."; "": the
+	 * web server does not say. */
+	const char *base_url;
 	enum http_role role;
 };
 

@@ -1,5 +1,6 @@
 #include "request/filter.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/text.h"
@@ -97,6 +98,14 @@ static const char *parse_word(struct parse *parse, const char *const *accepted)
 	return NULL;
 }
 
+/* Writes YYYY-MM-DD, and more behind it. */
+static void write_day(char out[static UTC_TEXT_LEN], int32_t day)
+{
+	struct utc_time time = utc_from_ms(day * UTC_DAY_MS);
+
+	utc_write(out, &time);
+}
+
 static void parse_day(struct parse *parse, int32_t *day)
 {
 	if (!utc_parse_day(slice_of(parse->value), day))
@@ -124,6 +133,11 @@ static void parse_integer(struct parse *parse, uint32_t min, uint32_t max, uint3
 static void parse_organization_id(struct parse *parse)
 {
 	parse_id(parse, &parse->filter->organization_id);
+}
+
+static void parse_record_id(struct parse *parse)
+{
+	parse_id(parse, &parse->filter->id);
 }
 
 static void parse_partner(struct parse *parse)
@@ -229,6 +243,7 @@ static void parse_cursor(struct parse *parse)
 
 enum parameter_key {
 	PARAMETER_ORG_ID,
+	PARAMETER_RECORD_ID,
 	PARAMETER_PARTNER,
 	PARAMETER_BUYER_ID,
 	PARAMETER_ENTITLEMENT_ID,
@@ -244,54 +259,77 @@ enum parameter_key {
 	PARAMETER_COUNT
 };
 
+/* The calls whose query a parameter may stand in. */
+enum {
+	IN_NO_QUERY = 0, /* only in a path */
+	IN_LIST = 1 << FILTER_LIST,
+};
+
 /* In the order in which faults are reported. */
 static const struct parameter {
 	const char *name;
+	unsigned calls;
 	void (*parse)(struct parse *parse); /* reads parse->value into parse->filter */
 } parameters[] = {
-    [PARAMETER_ORG_ID] = {"orgId", parse_organization_id}, /* of the path, see below */
-    [PARAMETER_PARTNER] = {"partner", parse_partner},
-    [PARAMETER_BUYER_ID] = {"buyerId", parse_buyer_id},
-    [PARAMETER_ENTITLEMENT_ID] = {"entitlementId", parse_entitlement_id},
-    [PARAMETER_PRODUCT_ID] = {"productId", parse_product_id},
-    [PARAMETER_STATUS] = {"status", parse_status},
-    [PARAMETER_SOURCE] = {"source", parse_source},
-    [PARAMETER_META_INFO] = {"metaInfo", parse_meta_info},
-    [PARAMETER_START_DATE] = {"startDate", parse_start_date},
-    [PARAMETER_END_DATE] = {"endDate", parse_end_date},
-    [PARAMETER_LIMIT] = {"limit", parse_limit},
-    [PARAMETER_OFFSET] = {"offset", parse_offset},
-    [PARAMETER_CURSOR] = {"cursor", parse_cursor},
+    [PARAMETER_ORG_ID] = {"orgId", IN_NO_QUERY, parse_organization_id},
+    [PARAMETER_RECORD_ID] = {"usageRecordGroupId", IN_NO_QUERY, parse_record_id},
+    [PARAMETER_PARTNER] = {"partner", IN_LIST, parse_partner},
+    [PARAMETER_BUYER_ID] = {"buyerId", IN_LIST, parse_buyer_id},
+    [PARAMETER_ENTITLEMENT_ID] = {"entitlementId", IN_LIST, parse_entitlement_id},
+    [PARAMETER_PRODUCT_ID] = {"productId", IN_LIST, parse_product_id},
+    [PARAMETER_STATUS] = {"status", IN_LIST, parse_status},
+    [PARAMETER_SOURCE] = {"source", IN_LIST, parse_source},
+    [PARAMETER_META_INFO] = {"metaInfo", IN_LIST, parse_meta_info},
+    [PARAMETER_START_DATE] = {"startDate", IN_LIST, parse_start_date},
+    [PARAMETER_END_DATE] = {"endDate", IN_LIST, parse_end_date},
+    [PARAMETER_LIMIT] = {"limit", IN_LIST, parse_limit},
+    [PARAMETER_OFFSET] = {"offset", IN_LIST, parse_offset},
+    [PARAMETER_CURSOR] = {"cursor", IN_LIST, parse_cursor},
 };
 _Static_assert(sizeof parameters / sizeof parameters[0] == PARAMETER_COUNT,
                "each parameter has its row");
 
-/* The parameter of a query that an encoded name means, or PARAMETER_COUNT. */
-static enum parameter_key find_parameter(struct slice encoded)
+/* The parameter of that name, or PARAMETER_COUNT. */
+static enum parameter_key find_parameter(struct slice name)
+{
+	int key = 0;
+
+	while (key < PARAMETER_COUNT && !slice_equals(name, parameters[key].name))
+		key++;
+	return (enum parameter_key)key;
+}
+
+/* The parameter of a call's query that an encoded name means, or PARAMETER_COUNT. */
+static enum parameter_key find_in_query(struct slice encoded, enum filter_call call)
 {
 	char name[32];
 	size_t len;
 
-	if (url_decode(encoded, URL_QUERY, name, sizeof name, &len) == URL_OK)
-		for (int key = PARAMETER_ORG_ID + 1; key < PARAMETER_COUNT; key++)
-			if (strcmp(name, parameters[key].name) == 0)
-				return (enum parameter_key)key;
-	return PARAMETER_COUNT;
+	if (url_decode(encoded, URL_QUERY, name, sizeof name, &len) != URL_OK)
+		return PARAMETER_COUNT;
+	enum parameter_key key = find_parameter((struct slice){name, len});
+	return key < PARAMETER_COUNT && (parameters[key].calls & 1U << call) ? key : PARAMETER_COUNT;
 }
 
-bool filter_is_parameter(struct slice encoded, const char *name)
+/* Values of a request by parameter, still encoded. */
+struct given {
+	struct slice value;
+	enum url_form form;
+	unsigned count;
+};
+
+static void add_value(struct given *given, struct slice value, enum url_form form)
 {
-	enum parameter_key key = find_parameter(encoded);
-
-	return key < PARAMETER_COUNT && strcmp(parameters[key].name, name) == 0;
+	*given = (struct given){value, form, given->count + 1};
 }
 
-static void parse_parameter(struct parse *parse, enum parameter_key key, struct slice given)
+static void parse_parameter(struct parse *parse, enum parameter_key key, const struct given *given)
 {
 	parse->name = parameters[key].name;
-	parse->given = given;
-	parse->form = key == PARAMETER_ORG_ID ? URL_PATH : URL_QUERY;
-	switch (url_decode(given, parse->form, parse->value, sizeof parse->value, &parse->value_len)) {
+	parse->given = given->value;
+	parse->form = given->form;
+	switch (url_decode(given->value, given->form, parse->value, sizeof parse->value,
+	                   &parse->value_len)) {
 	case URL_OK:
 		parameters[key].parse(parse);
 		break;
@@ -327,40 +365,60 @@ static void apply_dates(struct parse *parse)
 	}
 }
 
-enum filter_status filter_parse(struct slice organization, struct slice query, int32_t today,
+/* A startDate behind the last day; whose default that is, is said in so many words. */
+static void check_dates(struct parse *parse)
+{
+	char start[UTC_TEXT_LEN], today[UTC_TEXT_LEN];
+	const struct filter *filter = parse->filter;
+
+	if (!parse->has_start)
+		return;
+	if (parse->has_end && filter->start_day > filter->end_day) {
+		reject_conflict(parse, "startDate must not be after endDate");
+	} else if (!parse->has_end && filter->start_day > parse->today) {
+		write_day(start, filter->start_day);
+		write_day(today, parse->today);
+		parse->status = FILTER_REJECTED;
+		text_add_format(&parse->message,
+		                "startDate %.10s is after endDate, which is today, %.10s, when absent",
+		                start, today);
+	}
+}
+
+enum filter_status filter_parse(const struct filter_request *request, int32_t today,
                                 struct filter *filter, char message[static FILTER_MESSAGE_SIZE])
 {
-	struct slice values[PARAMETER_COUNT] = {{NULL, 0}}, name, value, unknown = {NULL, 0};
-	unsigned counts[PARAMETER_COUNT] = {0};
+	struct given given[PARAMETER_COUNT] = {{.count = 0}};
+	struct slice query = request->query, name, value, unknown = {NULL, 0};
 	struct parse parse = {.filter = filter,
 	                      .today = today,
 	                      .status = FILTER_OK,
 	                      .message = {.data = message, .size = FILTER_MESSAGE_SIZE}};
 
 	*filter = (struct filter){.limit = FILTER_LIMIT_MAX};
-	values[PARAMETER_ORG_ID] = organization;
-	counts[PARAMETER_ORG_ID] = 1;
+	for (size_t i = 0; i < request->path_count; i++) {
+		enum parameter_key key = find_parameter(request->path[i].name);
+		assert(key < PARAMETER_COUNT);
+		add_value(&given[key], request->path[i].value, URL_PATH);
+	}
 	while (url_next_pair(&query, &name, &value)) {
-		enum parameter_key key = find_parameter(name);
-		if (key < PARAMETER_COUNT) {
-			values[key] = value;
-			counts[key]++;
-		} else if (unknown.data == NULL) {
+		enum parameter_key key = find_in_query(name, request->call);
+		if (key < PARAMETER_COUNT)
+			add_value(&given[key], value, URL_QUERY);
+		else if (unknown.data == NULL)
 			unknown = name;
-		}
 	}
 
 	for (int key = 0; key < PARAMETER_COUNT && parse.status == FILTER_OK; key++) {
-		if (counts[key] == 1) {
-			parse_parameter(&parse, (enum parameter_key)key, values[key]);
-		} else if (counts[key] > 1) {
+		if (given[key].count == 1) {
+			parse_parameter(&parse, (enum parameter_key)key, &given[key]);
+		} else if (given[key].count > 1) {
 			parse.status = FILTER_REJECTED;
 			text_add_format(&parse.message, "%s must be given once, not %u times",
-			                parameters[key].name, counts[key]);
+			                parameters[key].name, given[key].count);
 		}
-		if (key == PARAMETER_END_DATE && parse.status == FILTER_OK && parse.has_start &&
-		    filter->start_day > (parse.has_end ? filter->end_day : today))
-			reject_conflict(&parse, "startDate must not be after endDate");
+		if (key == PARAMETER_END_DATE && parse.status == FILTER_OK)
+			check_dates(&parse);
 	}
 	if (parse.status == FILTER_OK && unknown.data != NULL) {
 		parse.status = FILTER_REJECTED;

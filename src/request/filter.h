@@ -1,9 +1,9 @@
 /*
- * filter - what a request asks for: turns the organization's path segment and the
- * query string into a typed, checked struct filter, or into the words of a 400.
+ * filter - what a request asks for: turns what its path says and the query string into
+ * a typed, checked struct filter, or into the words of a 400.
  *
- * Owns the parameter table: every parameter's name, accepted values, default and
- * conflicts.  Knows no HTTP and no SQL.
+ * Owns the parameter table: every parameter's name, the calls that have it, accepted
+ * values, default and conflicts.  Knows no HTTP and no SQL.
  */
 #ifndef FILTER_H
 #define FILTER_H
@@ -19,6 +19,24 @@ enum {
 	FILTER_LIMIT_MAX = 1000,
 	FILTER_DAYS_DEFAULT = 30, /* from startDate to endDate */
 	FILTER_MESSAGE_SIZE = 1024,
+	FILTER_PATH_VALUES_MAX = 2,
+};
+
+/* The calls, each with parameters of its own. */
+enum filter_call {
+	FILTER_LIST,
+	FILTER_RECORD, /* one record, by its id */
+};
+
+/* What came, still encoded. */
+struct filter_request {
+	enum filter_call call;
+	/* The parameters in the path, always "orgId". */
+	struct filter_path_value {
+		struct slice name, value;
+	} path[FILTER_PATH_VALUES_MAX];
+	size_t path_count;
+	struct slice query;
 };
 
 /* An identifier, NUL-terminated UTF-8; empty stands for "no filter". */
@@ -29,6 +47,7 @@ struct filter_id {
 
 struct filter {
 	struct filter_id organization_id; /* never empty */
+	struct filter_id id;              /* of the one record that a FILTER_RECORD asks for */
 	/* At most one of these four is given. */
 	const char *partner; /* static text, NULL: no filter; likewise below */
 	struct filter_id buyer_id, entitlement_id, product_id;
@@ -49,20 +68,16 @@ enum filter_status {
 };
 
 /*
- * Parses a request's organization segment and query string, both still encoded.
- * today is the day that stands for an absent endDate, counted as in utc.h.  Of
+ * Parses what came.  today is the day that stands for an absent endDate, counted as in utc.h.  Of
  * several faults the first in the order of the parameter table is reported,
  * parameters that do not exist last.  At FILTER_REJECTED message is valid UTF-8 and
  * NUL-terminated.  *filter is filled at FILTER_OK alone, and is then to be closed with
  * filter_close.
  */
-enum filter_status filter_parse(struct slice organization, struct slice query, int32_t today,
+enum filter_status filter_parse(const struct filter_request *request, int32_t today,
                                 struct filter *filter, char message[static FILTER_MESSAGE_SIZE]);
 
 /* Frees what the filter owns. */
 void filter_close(struct filter *filter);
-
-/* Whether an encoded parameter name of a query means the parameter called name. */
-bool filter_is_parameter(struct slice encoded, const char *name);
 
 #endif

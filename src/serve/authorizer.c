@@ -41,13 +41,19 @@ void authorizer_close(struct authorizer *authorizer)
 	free(authorizer);
 }
 
-/* The secret of "Key <secret>"; the scheme in any case (RFC 9110, section 11.1). */
+/* The secret behind a scheme, which counts in any case (RFC 9110, section 11.1). */
 static bool parse_secret(struct slice authorization, struct slice *secret)
 {
-	if (authorization.len < 5 || strncasecmp(authorization.data, "Key ", 4) != 0)
-		return false;
-	*secret = (struct slice){authorization.data + 4, authorization.len - 4};
-	return secret->len <= SECRET_LEN_MAX && memchr(secret->data, ' ', secret->len) == NULL;
+	static const char *const schemes[] = {"Key ", "Bearer "};
+
+	for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+		size_t len = strlen(schemes[i]);
+		if (authorization.len <= len || strncasecmp(authorization.data, schemes[i], len) != 0)
+			continue;
+		*secret = (struct slice){authorization.data + len, authorization.len - len};
+		return secret->len <= SECRET_LEN_MAX && memchr(secret->data, ' ', secret->len) == NULL;
+	}
+	return false;
 }
 
 /* The owner of a key, from memory if it is fresh there, else from the database. */

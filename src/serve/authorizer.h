@@ -1,6 +1,6 @@
 /*
  * authorizer - who may read: API keys that are bound to an organization, given as
- * "Authorization: Key <secret>".
+ * "Authorization: Key <secret>" or "Authorization: Bearer <secret>", which mean the same.
  *
  * Owns the header's form, the hashing and a small memory of keys that were found, so
  * that a page costs no second question to the database.  A key that was revoked is

@@ -8,20 +8,20 @@
 #include "base/record.h"
 #include "base/url.h"
 #include "serve/authorizer.h"
+#include "serve/call.h"
 #include "serve/json.h"
-#include "serve/listing.h"
 #include "serve/response.h"
-#include "store/query.h"
-#include "store/repository.h"
+#include "serve/routes.h"
 
 struct handler {
 	struct repository *repository;
 	struct authorizer *authorizer;
 	struct json *json;
 	unsigned slow_ms;
-	/* Of the request at hand, for its log line. */
+	/* Of the request at hand. */
 	struct slice organization; /* as it stands in the path; empty: none */
-	struct listing_result result;
+	const struct route *route; /* NULL: none */
+	struct call call;
 	char metrics[METRICS_TEXT_SIZE];
 };
 
@@ -81,39 +81,6 @@ static void set_request_id(struct http_response *response, const char *given)
 	log_set_request(response->request_id);
 }
 
-enum route {
-	ROUTE_USAGE_RECORD_GROUPS,
-	ROUTE_UNKNOWN,
-	ROUTE_REFUSED, /* a segment that is empty, "." or ".." */
-};
-
-/* Splits before it decodes: "a%2Fb" is one segment, "%6Frg" means "org". */
-static enum route find_route(struct slice path, struct slice *organization)
-{
-	static const char *const segments[] = {"org", NULL, "usageRecordGroup"};
-	enum { SEGMENT_COUNT = sizeof segments / sizeof segments[0] };
-	enum route route = ROUTE_USAGE_RECORD_GROUPS;
-	struct slice segment;
-	char text[32];
-	size_t count = 0, len;
-
-	while (url_next_segment(&path, &segment)) {
-		bool is_text = url_decode(segment, URL_PATH, text, sizeof text, &len) == URL_OK;
-		if (segment.len == 0 || (is_text && (strcmp(text, ".") == 0 || strcmp(text, "..") == 0)))
-			return ROUTE_REFUSED;
-		if (count >= SEGMENT_COUNT)
-			route = ROUTE_UNKNOWN;
-		else if (segments[count] == NULL)
-			*organization = segment;
-		else if (!is_text || strcmp(text, segments[count]) != 0)
-			route = ROUTE_UNKNOWN;
-		count++;
-	}
-	if (path.len > 0)
-		return ROUTE_REFUSED; /* does not start with a slash */
-	return count == SEGMENT_COUNT ? route : ROUTE_UNKNOWN;
-}
-
 /* Splits a request target; a target without a query may come with it beside. */
 static void split_target(const struct http_request *request, struct slice *path,
                          struct slice *query)
@@ -132,18 +99,22 @@ static void split_target(const struct http_request *request, struct slice *path,
 static void respond_call(struct handler *handler, const struct http_request *request,
                          struct http_response *response)
 {
-	struct slice path, query;
+	struct call *call = &handler->call;
 
-	split_target(request, &path, &query);
-	switch (find_route(path, &handler->organization)) {
-	case ROUTE_REFUSED:
+	*call = (struct call){.repository = handler->repository,
+	                      .json = handler->json,
+	                      .request = request,
+	                      .response = response};
+	split_target(request, &call->path, &call->given.query);
+	switch (routes_find(call->path, &handler->organization, &handler->route, &call->given)) {
+	case ROUTES_REFUSED:
 		response_end_message(response, handler->json, 400,
 		                     "the path must not have an empty, \".\" or \"..\" segment");
 		return;
-	case ROUTE_UNKNOWN:
+	case ROUTES_UNKNOWN:
 		response_end_message(response, handler->json, 404, "there is nothing at this path");
 		return;
-	case ROUTE_USAGE_RECORD_GROUPS:
+	case ROUTES_FOUND:
 		break;
 	}
 	if (!response->is_head && strcmp(request->method, "GET") != 0) {
@@ -151,8 +122,7 @@ static void respond_call(struct handler *handler, const struct http_request *req
 		response_end_message(response, handler->json, 405, "only GET and HEAD are allowed here");
 		return;
 	}
-	listing_respond(handler->repository, handler->json, request, path, handler->organization, query,
-	                response, &handler->result);
+	handler->route->respond(call);
 }
 
 /*
@@ -164,11 +134,12 @@ static void respond_authorizer(struct handler *handler, const struct http_reques
                                struct http_response *response)
 {
 	struct slice path, query;
+	struct filter_request given;
 	char organization[RECORD_ID_LEN_MAX + 1];
 	size_t len = 0;
 
 	split_target(request, &path, &query);
-	if (find_route(path, &handler->organization) == ROUTE_REFUSED ||
+	if (routes_find(path, &handler->organization, &handler->route, &given) == ROUTES_REFUSED ||
 	    url_decode(handler->organization, URL_PATH, organization, sizeof organization, &len) !=
 	        URL_OK)
 		len = 0; /* nobody's */
@@ -219,7 +190,8 @@ void handler_respond(void *context, const struct http_request *request,
 
 	metrics_begin_request();
 	handler->organization = (struct slice){"", 0};
-	handler->result.is_found = false;
+	handler->route = NULL;
+	handler->call.is_found = false;
 	response->db_ms = response->json_ms = 0;
 	response->work = HTTP_PAGE;
 	response->is_passed_on = false;
@@ -253,9 +225,9 @@ static void count_request(const struct handler *handler, const struct http_reque
 		return;
 	}
 	metrics_count(METRICS_BYTES, response->body.len);
-	if (handler->result.is_found) {
-		metrics_count(METRICS_RECORDS, handler->result.found.row_count);
-		metrics_count(METRICS_RETRIES, handler->result.found.retry_count);
+	if (handler->call.is_found) {
+		metrics_count(METRICS_RECORDS, handler->call.found.row_count);
+		metrics_count(METRICS_RETRIES, handler->call.found.retry_count);
 	}
 	if (is_slow)
 		metrics_count(METRICS_SLOW_REQUESTS, 1);
@@ -294,15 +266,17 @@ void handler_finish(void *context, const struct http_request *request,
 	log_text("method", slice_of(request->method));
 	log_text("target", slice_of(request->target));
 	log_text("organization", handler->organization);
+	if (request->role == HTTP_CALL && handler->route != NULL)
+		log_text("call", slice_of(handler->route->name));
 	if (request->role == HTTP_CALL)
 		log_text("work", slice_of(http_work_names[response->work]));
 	log_integer("status", (uint64_t)response->status);
 	log_integer("bytes", response->body.len);
-	if (handler->result.is_found) {
-		query_write_name(handler->result.found.shape, shape);
+	if (handler->call.is_found) {
+		query_write_name(handler->call.found.shape, shape);
 		log_text("shape", slice_of(shape));
-		log_integer("rows", handler->result.found.row_count);
-		log_integer("retries", handler->result.found.retry_count);
+		log_integer("rows", handler->call.found.row_count);
+		log_integer("retries", handler->call.found.retry_count);
 	}
 	if (!is_sent)
 		log_text("fault", slice_of("the peer left before the end of the answer"));

@@ -1,7 +1,7 @@
 /*
- * handler - what a request means: roles, routes, request ids, and the line in the log.
+ * handler - what a request means: roles, methods, request ids, and the line in the log.
  *
- * Owns the paths.  Knows neither FastCGI nor SQL.
+ * Owns the local paths; those of the calls are routes'.  Knows neither FastCGI nor SQL.
  */
 #ifndef HANDLER_H
 #define HANDLER_H

@@ -180,6 +180,12 @@ struct slice json_end_page(struct json *json, uint32_t next_offset)
 	                      (size_t)json->buffer->bpos - PREFIX_SIZE + prefix.len};
 }
 
+struct slice json_end_record(struct json *json)
+{
+	return (struct slice){json->buffer->buf + PREFIX_SIZE,
+	                      (size_t)json->buffer->bpos - PREFIX_SIZE};
+}
+
 struct slice json_string(struct json *json, struct slice text)
 {
 	struct text room = {.data = json->buffer->buf, .size = STRING_SIZE_MAX};

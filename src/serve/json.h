@@ -31,6 +31,9 @@ bool json_add_record(struct json *json, const struct record *record);
  * memory ran out. */
 struct slice json_end_page(struct json *json, uint32_t next_offset);
 
+/* Ends a page of one record instead: that record alone as an object. */
+struct slice json_end_record(struct json *json);
+
 /* Makes the body one JSON string of valid UTF-8 text, at most JSON_STRING_LEN_MAX bytes;
  * valid likewise. */
 struct slice json_string(struct json *json, struct slice text);

@@ -285,6 +285,7 @@ static void answer(const FCGX_Request *request, int fd, const struct server_hand
 	    .request_id = parameter(request, "HTTP_X_REQUEST_ID"),
 	    .authorization = parameter(request, "HTTP_AUTHORIZATION"),
 	    .search_location = parameter(request, "USAGE_RECORD_API_SEARCH"),
+	    .base_url = parameter(request, "USAGE_RECORD_API_BASE_URL"),
 	    .role = find_role(request)};
 
 	handler->respond(handler->context, &http_request, &response);

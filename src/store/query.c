@@ -21,6 +21,7 @@ enum part {
 	PART_SEEK = PART_EQUALITY_COUNT,
 	PART_SCAN,
 	PART_AFTER,
+	PART_ID, /* one record; no other part */
 };
 #define BIT(part) (UINT32_C(1) << (part))
 
@@ -94,6 +95,9 @@ void query_build(struct query *query, const struct filter *filter, enum query_pu
 	                                       : 0;
 	query->value_count = 0;
 	add_text(&builder, (struct slice){filter->organization_id.text, filter->organization_id.len});
+	add_id(&builder, PART_ID, &filter->id);
+	if (filter->id.len > 0)
+		return;
 	add_word(&builder, PART_PARTNER, filter->partner);
 	add_id(&builder, PART_BUYER_ID, &filter->buyer_id);
 	add_id(&builder, PART_ENTITLEMENT_ID, &filter->entitlement_id);
@@ -143,6 +147,11 @@ void query_write_sql(uint32_t shape, char sql[static QUERY_SQL_SIZE])
 	                                         : page_columns);
 	/* The index is named because the optimizer, left to choose among as many as this
 	 * table has, takes longer to plan a page of 20 than the server to find it. */
+	if (shape & BIT(PART_ID)) {
+		TEXT_ADD(&text, "by_id) WHERE organization_id = ? AND id = ?");
+		text_end(&text);
+		return;
+	}
 	if (has_equality(shape)) {
 		TEXT_ADD(&text, "by");
 		add_columns(&text, shape, "_");
@@ -172,7 +181,7 @@ void query_write_name(uint32_t shape, char name[static QUERY_NAME_SIZE])
 	if (has_equality(shape))
 		add_columns(&text, shape, "+");
 	else
-		TEXT_ADD(&text, "+all");
+		text_add(&text, slice_of(shape & BIT(PART_ID) ? "+id" : "+all"));
 	if (shape & BIT(PART_AFTER))
 		TEXT_ADD(&text, " after");
 	if (shape & BIT(PART_SEEK))

@@ -63,7 +63,8 @@ struct query {
 /*
  * Fills *query with the shape and the values of the statement that serves filter:
  * row_count records, of a metaInfo filter candidates, behind after (NULL: from the newest on),
- * passing over skip of them.  filter and *query stay in place as long as the values are used.
+ * passing over skip of them; or the one record that the filter names.  filter and *query stay in
+ * place as long as the values are used.
  */
 void query_build(struct query *query, const struct filter *filter, enum query_purpose purpose,
                  const struct record_position *after, uint32_t row_count, uint32_t skip);

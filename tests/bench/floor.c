@@ -244,8 +244,10 @@ int main(int argc, char **argv)
 	if (!settings_read(&settings, stderr))
 		return 2;
 	log_open(LOG_LEVEL_WARNING, LOG_TARGET_STDERR);
-	if (filter_parse(slice_of(argv[optind]), slice_of(argv[optind + 1]), utc_day(utc_now_ms()),
-	                 &filter, message) != FILTER_OK) {
+	struct filter_request request = {.path = {{slice_of("orgId"), slice_of(argv[optind])}},
+	                                 .path_count = 1,
+	                                 .query = slice_of(argv[optind + 1])};
+	if (filter_parse(&request, utc_day(utc_now_ms()), &filter, message) != FILTER_OK) {
 		fprintf(stderr, "floor: %s\n", message);
 		return 2;
 	}

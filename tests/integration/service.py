@@ -28,6 +28,7 @@ class Answer:
     """An HTTP answer: status, headers by lower-case name (lists), and the body's bytes."""
 
     def __init__(self, status, headers, body):
+        self.target = ""  # what was asked for, if ask() did
         self.status = status
         self.headers = headers
         self.body = body
@@ -49,7 +50,8 @@ class Answer:
         if link is None:
             return None
         assert link.startswith("<") and link.endswith('>; rel="next"'), link
-        return link[1:-len('>; rel="next"')]
+        reference = link[1:-len('>; rel="next"')]
+        return self.target.split("?")[0] + reference if reference.startswith("?") else reference
 
 
 class Digits(str):
@@ -228,7 +230,9 @@ class Service:
         """Sends a request for a raw target; the names of headers may have _ for -."""
         lines = [f"{method} {target} HTTP/1.1", "Host: test", "Connection: close"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-        return self.send("\r\n".join(lines + ["", ""]).encode("utf-8"), method)
+        answer = self.send("\r\n".join(lines + ["", ""]).encode("utf-8"), method)
+        answer.target = target
+        return answer
 
 
 def wait_until(condition, seconds=10):

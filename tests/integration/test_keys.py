@@ -71,6 +71,7 @@ def test_a_key_opens_its_own_organization(secured, acme_key):
     assert answer.status == 200
     assert [record["id"] for record in answer.json()["usageRecordGroups"]] == ["of acme"]
     assert ask(secured, listing("acme"), acme_key, scheme="key").status == 200
+    assert ask(secured, listing("acme"), acme_key, scheme="Bearer").status == 200
     assert secured.ask(listing("acme"), method="HEAD", Authorization=f"Key {acme_key}").status == 200
 
 
@@ -91,7 +92,7 @@ def test_without_a_good_key(secured, acme_key):
     wrong = [None, "", "x", acme_key[:-1], acme_key + "x", acme_key.swapcase(), "' OR 1=1 --", "%00", "x" * 5000]
     for key in wrong:
         assert_refused(ask(secured, listing("acme"), key), 401)
-    for scheme in ("Bearer", "Basic", "", "Keys"):
+    for scheme in ("Bearers", "Basic", "", "Keys"):
         assert_refused(ask(secured, listing("acme"), acme_key, scheme=scheme), 401)
     assert_refused(secured.ask(listing("acme"), Authorization=acme_key), 401)
     assert_refused(secured.ask(listing("acme") + f"&key={create(secured, 'acme')}"), 401)

@@ -19,6 +19,8 @@ static struct query query;
 /* Remembers whose path it was asked about. */
 static char asked[1024];
 
+static bool is_one; /* one record was asked for */
+
 enum authorizer_status authorizer_check(struct authorizer *authorizer, struct slice authorization,
                                         struct slice organization)
 {
@@ -51,6 +53,7 @@ enum repository_status repository_find(struct repository *repository, const stru
 	char sql[QUERY_SQL_SIZE];
 
 	(void)repository;
+	is_one = filter->id.len > 0;
 	MUST(filter->limit >= 1 && filter->limit <= FILTER_LIMIT_MAX);
 	/* The authorizer was asked about the same organization. */
 	MUST(filter->organization_id.len >= 1);
@@ -118,6 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	                               .request_id = "f",
 	                               .authorization = "",
 	                               .search_location = "",
+	                               .base_url = "",
 	                               .role = HTTP_AUTHORIZER};
 	handler_respond(handler, &request, &response);
 	handler_finish(handler, &request, &response, true, 0);
@@ -136,12 +140,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	/* The Link leads to a page of the same list. */
 	text_end(&response.headers);
-	char *link = strstr(response.headers.data, "Link: <");
-	MUST(link != NULL);
-	char *target = strdup(link + strlen("Link: <"));
-	char *end = strstr(target, ">; rel=\"next\"\r\n");
+	char *link = strstr(response.headers.data, "Link: <?");
+	MUST((link != NULL) == !is_one);
+	if (link == NULL) {
+		free(text);
+		return 0;
+	}
+	char *target = NULL;
+	char *end = strstr(link, ">; rel=\"next\"\r\n");
 	MUST(end != NULL);
 	*end = '\0';
+	MUST(asprintf(&target, "%.*s%s", (int)strcspn(text, "?"), text, link + strlen("Link: <")) > 0);
 	request.target = target;
 	request.query = "";
 	handler_respond(handler, &request, &response);

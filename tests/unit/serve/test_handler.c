@@ -25,7 +25,7 @@ static struct {
 } keys;
 
 static struct handler *handler;
-static const char *search_location = "";
+static const char *search_location = "", *base_url = "";
 static struct http_response response;
 
 enum authorizer_status authorizer_check(struct authorizer *authorizer, struct slice authorization,
@@ -85,6 +85,7 @@ static const char *ask_for(enum http_role role, const char *method, const char *
 	                               .request_id = "test-1",
 	                               .authorization = "Key s3cret",
 	                               .search_location = search_location,
+	                               .base_url = base_url,
 	                               .role = role};
 	static char text[HTTP_HEADERS_SIZE];
 
@@ -180,9 +181,18 @@ static void test_handler_routes(void **state)
 	    {"/org/acme/usageRecordGroups", 404},
 	    {"/org/acme/usagerecordgroup", 404},
 	    {"/Org/acme/usageRecordGroup", 404},
-	    {"/org/acme/usageRecordGroup/1", 404},
+	    {"/org/acme/usageRecordGroup/1/2", 404},
 	    {"/org/acme%2FusageRecordGroup", 404},
 	    {"/organization/acme/usageRecordGroup", 404},
+	    {"/org/acme/usageRecordGroup/1", 200},
+	    {"/org/acme/usageRecordGroup/..", 400},
+	    {"/org/acme/entitlement/e/usageRecordGroup", 200},
+	    {"/org/acme/product/usageRecordGroup/usageRecordGroup", 200},
+	    {"/org/acme/entitlement//usageRecordGroup", 400},
+	    {"/org/acme/entitlement/%2E/usageRecordGroup", 400},
+	    {"/org/acme/entitlement/usageRecordGroup", 404},
+	    {"/org/acme/buyer/b/usageRecordGroup", 404},
+	    {"/org/acme/product/p/usageRecordGroup/1", 404},
 	    {"/org/acme/%zz", 404},
 	};
 
@@ -196,6 +206,71 @@ static void test_handler_routes(void **state)
 		assert_row(rows[i].target, database.was_asked == (rows[i].status == 200));
 		assert_row(rows[i].target, (body()[0] == '{') == (rows[i].status == 200));
 	}
+}
+
+static void test_handler_reads_filters_from_the_path(void **state)
+{
+	static const struct {
+		const char *target, *entitlement, *product, *fault;
+	} rows[] = {
+	    {"/org/acme/entitlement/e%2F1+2/usageRecordGroup", "e/1+2", "", NULL},
+	    {"/org/acme/product/p/usageRecordGroup?status=REPORTED&limit=1", "", "p", NULL},
+	    {"/org/acme/product/p%ff/usageRecordGroup", "", "",
+	     "\"productId must be UTF-8, not \\\"p%ff\\\"\""},
+	    {"/org/acme/product/p/usageRecordGroup?partner=AWS", "", "",
+	     "\"only one of partner, buyerId, entitlementId and productId may be given\""},
+	    {"/org/acme/entitlement/e/usageRecordGroup?productId=p", "", "",
+	     "\"only one of partner, buyerId, entitlementId and productId may be given\""},
+	    {"/org/acme/entitlement/e/usageRecordGroup?entitlementId=e", "", "",
+	     "\"entitlementId must be given once, not 2 times\""},
+	    {"/org/acme/entitlement/e/usageRecordGroup?limit=0&partner=x", "", "",
+	     "\"partner must be AWS, AZURE or GCP, not \\\"x\\\"\""},
+	    {"/org/acme/usageRecordGroup?orgId=acme", "", "",
+	     "\"\\\"orgId\\\" is not a parameter of this request\""},
+	};
+
+	(void)state;
+	database.status = REPOSITORY_OK;
+	database.record_count = 1;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		ask(rows[i].target);
+		assert_row(rows[i].target, response.status == (rows[i].fault == NULL ? 200 : 400));
+		assert_row(rows[i].target, database.was_asked == (rows[i].fault == NULL));
+		if (rows[i].fault != NULL) {
+			assert_row_text(rows[i].target, body(), rows[i].fault);
+			continue;
+		}
+		assert_row_text(rows[i].target, database.filter.entitlement_id.text, rows[i].entitlement);
+		assert_row_text(rows[i].target, database.filter.product_id.text, rows[i].product);
+	}
+}
+
+static void test_handler_answers_one_record(void **state)
+{
+	static const char *const faults[] = {"/org/acme/usageRecordGroup/r?limit=1",
+	                                     "/org/acme/usageRecordGroup/%00",
+	                                     "/org/acme/usageRecordGroup/"};
+
+	(void)state;
+	database.status = REPOSITORY_OK;
+	database.record_count = 1;
+	ask("/org/acme/usageRecordGroup/r%2F1");
+	assert_int_equal(response.status, 200);
+	assert_string_equal(database.filter.id.text, "r/1");
+	assert_memory_equal(body(), "{\"buyerID\":\"\",\"creationTime\"", 28);
+	assert_int_equal(body()[response.body.len - 1], '}');
+	database.record_count = 0;
+	ask("/org/acme/usageRecordGroup/r%2F1");
+	assert_int_equal(response.status, 404);
+	assert_string_equal(body(), "\"this organization has no usage record group of that id\"");
+	for (size_t i = 0; i < COUNT_OF(faults); i++) {
+		ask(faults[i]);
+		assert_row(faults[i], response.status == 400 && !database.was_asked);
+	}
+	database.status = REPOSITORY_TIMEOUT;
+	ask("/org/acme/usageRecordGroup/r");
+	assert_int_equal(response.status, 500);
+	database.status = REPOSITORY_OK;
 }
 
 static void test_handler_answers_a_page(void **state)
@@ -237,27 +312,30 @@ static void test_handler_links_to_the_next_page(void **state)
 	static const struct {
 		const char *target, *query;
 		uint32_t next_offset;
-		const char *link;
+		const char *base_url, *link;
 	} rows[] = {
-	    {"/org/acme/usageRecordGroup?limit=2", "", 2,
-	     "</org/acme/usageRecordGroup?limit=2&cursor="},
-	    {"/org/acme/usageRecordGroup?limit=2&offset=10", "", 12,
-	     "</org/acme/usageRecordGroup?limit=2&cursor="},
-	    {"/org/acme/usageRecordGroup?&&offset=10&&limit=2&", "", 12,
-	     "</org/acme/usageRecordGroup?limit=2&cursor="},
-	    {"/org/a%2Fb+c/usageRecordGroup?limit=2&buyerId=x+y%20%C3%A9", "", 2,
-	     "</org/a%2Fb+c/usageRecordGroup?limit=2&buyerId=x+y%20%C3%A9&cursor="},
-	    {"/org/acme/usageRecordGroup?limit=2&metaInfo={\"a\":\"<>\"}", "", 2,
-	     "</org/acme/usageRecordGroup?limit=2&metaInfo=%7B%22a%22:%22%3C%3E%22%7D&cursor="},
-	    {"/org/a#b/usageRecordGroup?limit=2&buyerId=c#d", "", 2,
-	     "</org/a%23b/usageRecordGroup?limit=2&buyerId=c%23d&cursor="},
-	    {"/org/\xc3\xa9/usageRecordGroup?limit=2", "", 2,
-	     "</org/%C3%A9/usageRecordGroup?limit=2&cursor="},
-	    {"/org/acme/usageRecordGroup?limit=2&cursor=1d790a60ed13-f423f-2-5b91a-c1f8622a", "", 4,
-	     "</org/acme/usageRecordGroup?limit=2&cursor="},
-	    {"/org/acme/usageRecordGroup", "limit=2", 2, "</org/acme/usageRecordGroup?limit=2&cursor="},
-	    {"/org/acme/usageRecordGroup?limit=2&offset=2147483646", "", 2147483647,
-	     "</org/acme/usageRecordGroup?limit=2&cursor="},
+	    {"/org/acme/usageRecordGroup?limit=2", "", 2, "", "<?limit=2&cursor="},
+	    {"/org/acme/usageRecordGroup?limit=2&offset=10", "", 12, "", "<?limit=2&cursor="},
+	    {"/org/acme/usageRecordGroup?&&offset=10&&limit=2&", "", 12, "", "<?limit=2&cursor="},
+	    {"/org/a/usageRecordGroup?%6Ci%6dit=%32&buyerId=x+y%20%C3%A9%2f%2B%26%3d", "", 2, "",
+	     "<?limit=2&buyerId=x+y+%C3%A9/%2B%26=&cursor="},
+	    {"/org/acme/usageRecordGroup?limit=2&metaInfo={%20\"a\"+:+\"<\\u003e+\"}", "", 2, "",
+	     "<?limit=2&metaInfo=%7B%22a%22:%22%3C%3E+%22%7D&cursor="},
+	    {"/org/acme/usageRecordGroup?limit=2&metaInfo=%7B%7D", "", 2, "", "<?limit=2&cursor="},
+	    {"/org/a#b/usageRecordGroup?limit=2&buyerId=c#d", "", 2, "",
+	     "<?limit=2&buyerId=c%23d&cursor="},
+	    {"/org/acme/usageRecordGroup?limit=2&source", "", 2, "", "<?limit=2&source=&cursor="},
+	    {"/org/acme/usageRecordGroup?limit=2&cursor=1d790a60ed13-f423f-2-5b91a-c1f8622a", "", 4, "",
+	     "<?limit=2&cursor="},
+	    {"/org/acme/usageRecordGroup?limit=2&cursor=", "", 2, "", "<?limit=2&cursor="},
+	    {"/org/acme/usageRecordGroup", "limit=2", 2, "", "<?limit=2&cursor="},
+	    {"/org/acme/usageRecordGroup?limit=2&offset=2147483646", "", 2147483647, "",
+	     "<?limit=2&cursor="},
+	    {"/org/acme/entitlement/e1/usageRecordGroup?limit=2", "", 2, "", "<?limit=2&cursor="},
+	    {"/org/a%2Fb+c/usageRecordGroup?limit=2", "", 2, "https://example.com",
+	     "<https://example.com/org/a%2Fb+c/usageRecordGroup?limit=2&cursor="},
+	    {"/org/\xc3\xa9#/usageRecordGroup?limit=2", "", 2, "https://example.com/billing/",
+	     "<https://example.com/billing/org/%C3%A9%23/usageRecordGroup?limit=2&cursor="},
 	};
 	char expected[64];
 
@@ -265,6 +343,7 @@ static void test_handler_links_to_the_next_page(void **state)
 	database.status = REPOSITORY_OK;
 	database.record_count = 3;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		base_url = rows[i].base_url;
 		const char *headers = ask_as("GET", rows[i].target, rows[i].query);
 		assert_row(rows[i].target, response.status == 200);
 		snprintf(expected, sizeof expected, "{\"nextOffset\":%u,", rows[i].next_offset);
@@ -276,7 +355,9 @@ static void test_handler_links_to_the_next_page(void **state)
 		assert_row(rows[i].target, end != NULL);
 
 		char next[512];
-		snprintf(next, sizeof next, "%.*s", (int)(end - link - 7), link + 7);
+		const char *query = strchr(link, '?');
+		snprintf(next, sizeof next, "%.*s%.*s", (int)strcspn(rows[i].target, "?"), rows[i].target,
+		         (int)(end - query), query);
 		ask(next);
 		assert_row(next, response.status == 200);
 		assert_row(next, database.filter.has_cursor);
@@ -284,6 +365,7 @@ static void test_handler_links_to_the_next_page(void **state)
 		assert_row(next, database.filter.cursor.after.serial_id == 2);
 		assert_row(next, database.filter.cursor.offset == rows[i].next_offset);
 	}
+	base_url = "";
 }
 
 static void test_handler_keeps_the_days_of_a_walk(void **state)
@@ -293,9 +375,10 @@ static void test_handler_keeps_the_days_of_a_walk(void **state)
 	(void)state;
 	database.status = REPOSITORY_OK;
 	database.record_count = 3;
-	const char *link = strstr(ask("/org/acme/usageRecordGroup?limit=2"), "</org");
+	const char *link = strstr(ask("/org/acme/usageRecordGroup?limit=2"), "<?");
 	int32_t end_day = database.filter.end_day;
-	snprintf(next, sizeof next, "%.*s", (int)strcspn(link + 1, ">"), link + 1);
+	snprintf(next, sizeof next, "/org/acme/usageRecordGroup%.*s", (int)strcspn(link + 1, ">"),
+	         link + 1);
 	ask(next);
 	assert_int_equal(database.filter.cursor.end_day, end_day);
 	assert_int_equal(database.filter.end_day, end_day);
@@ -371,6 +454,7 @@ static void test_handler_request_id(void **state)
 		                               .request_id = rows[i].given,
 		                               .authorization = "",
 		                               .search_location = "",
+		                               .base_url = "",
 		                               .role = HTTP_CALL};
 		handler_respond(handler, &request, &response);
 		text_end(&response.headers);
@@ -506,6 +590,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_handler_passes_searches_on),
 	    cmocka_unit_test(test_handler_routes),
+	    cmocka_unit_test(test_handler_reads_filters_from_the_path),
+	    cmocka_unit_test(test_handler_answers_one_record),
 	    cmocka_unit_test(test_handler_answers_a_page),
 	    cmocka_unit_test(test_handler_starts_the_body_anew),
 	    cmocka_unit_test(test_handler_links_to_the_next_page),

@@ -12,9 +12,11 @@ static void build(const char *text, enum query_purpose purpose, const struct rec
 	char message[FILTER_MESSAGE_SIZE];
 	static struct filter filter; /* the query's values point into it */
 
+	struct filter_request request = {
+	    .path = {{slice_of("orgId"), slice_of("org")}}, .path_count = 1, .query = slice_of(text)};
+
 	filter_close(&filter);
-	assert_row(text,
-	           filter_parse(slice_of("org"), slice_of(text), 19947, &filter, message) == FILTER_OK);
+	assert_row(text, filter_parse(&request, 19947, &filter, message) == FILTER_OK);
 	query_build(&query, &filter, purpose, after, filter.limit + 1, filter.offset);
 	query_write_sql(query.shape, sql);
 }

@@ -1,0 +1,61 @@
+#include "serve/call.h"
+
+#include "base/clock.h"
+#include "request/search.h"
+#include "serve/json.h"
+#include "serve/response.h"
+
+bool call_parse(struct call *call, struct filter *filter)
+{
+	char message[FILTER_MESSAGE_SIZE];
+
+	switch (filter_parse(&call->given, utc_day(utc_now_ms()), filter, message)) {
+	case FILTER_OK:
+		return true;
+	case FILTER_REJECTED:
+		response_end_message(call->response, call->json, 400, message);
+		break;
+	case FILTER_NO_MEMORY:
+		response_end_failed(call->response, call->json);
+		break;
+	}
+	return false;
+}
+
+/* The body of a page that records are added to. */
+struct page {
+	struct json *json;
+	struct slice organization_id; /* decoded */
+};
+
+static void begin_page(void *context)
+{
+	struct page *page = context;
+
+	json_begin_page(page->json, page->organization_id);
+}
+
+static bool add_record(void *context, const struct record *record)
+{
+	struct page *page = context;
+
+	return json_add_record(page->json, record);
+}
+
+bool call_find(struct call *call, const struct filter *filter, enum repository_status *status)
+{
+	struct page page = {call->json, {filter->organization_id.text, filter->organization_id.len}};
+	struct repository_sink sink = {&page, begin_page, add_record, 0};
+	double start_ms = clock_ms();
+
+	/* Nothing was sent yet: what turns out to be too long can still be another pool's. */
+	if (call->request->search_location[0] != '\0')
+		sink.bytes_max = SEARCH_BYTES_MIN;
+	*status = repository_find(call->repository, filter, &sink, &call->found);
+	if (*status == REPOSITORY_BEYOND_SINK && response_pass_on(call->response, call->request))
+		return false;
+	call->is_found = true;
+	call->response->json_ms = json_page_ms(call->json);
+	call->response->db_ms = clock_ms() - start_ms - call->response->json_ms;
+	return true;
+}

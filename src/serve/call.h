@@ -1,0 +1,36 @@
+/*
+ * call - a request whose route was found, on its way to an answer: what a call gets, what
+ * all calls do, and what they leave behind for the log.
+ */
+#ifndef CALL_H
+#define CALL_H
+
+#include "base/http.h"
+#include "request/filter.h"
+#include "store/repository.h"
+
+struct json;
+
+struct call {
+	/* Borrowed until the request is finished. */
+	struct repository *repository;
+	struct json *json; /* where the bodies lie */
+	const struct http_request *request;
+	struct http_response *response;
+	struct slice path;           /* of the target, still encoded */
+	struct filter_request given; /* the same taken apart, and the query */
+	/* Set by the call: */
+	bool is_found; /* found is set: the database was asked */
+	struct repository_result found;
+};
+
+/* Fills *filter, to be closed; false when the answer is complete instead, a 400 or a 500. */
+bool call_parse(struct call *call, struct filter *filter);
+
+/*
+ * Writes the records of filter's page to the call's json, which is still to be ended.  False when
+ * the answer is complete instead: the page is so long that it was passed on.
+ */
+bool call_find(struct call *call, const struct filter *filter, enum repository_status *status);
+
+#endif
