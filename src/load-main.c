@@ -359,7 +359,7 @@ int main(int argc, char **argv)
 	}
 	if (!settings_read(&settings, stderr))
 		return 2;
-	settings.database.is_writer = true;
+	settings.database.connection.is_writer = true;
 	log_open(LOG_LEVEL_WARNING, LOG_TARGET_STDERR);
 	if (load.rejects_name != NULL && (load.rejects = fopen(load.rejects_name, "we")) == NULL) {
 		fprintf(stderr, "usage-record-api-load: %s: %s\n", load.rejects_name, strerror(errno));

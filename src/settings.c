@@ -16,7 +16,7 @@
 extern char **environ;
 
 static const char *const tls_names[] = {"off", "required", "verify"};
-_Static_assert(sizeof tls_names / sizeof tls_names[0] == DATABASE_TLS_COUNT, "a name each");
+_Static_assert(sizeof tls_names / sizeof tls_names[0] == CONNECTION_TLS_COUNT, "a name each");
 
 /* In alphabetical order, a row each. */
 /* clang-format off */
@@ -31,31 +31,32 @@ static const struct setting {
 	unsigned word_count;
 } table[] = {
 #define AT(member) offsetof(struct settings, member)
-    {"DB_CONNECT_TIMEOUT_S", SETTING_NUMBER, AT(database.connect_timeout_s), "1",
+    {"DB_CONNECT_TIMEOUT_S", SETTING_NUMBER, AT(database.connection.connect_timeout_s), "1",
      "seconds that connecting to one host may take", 1, 60, NULL, 0},
     {"DB_HOST", SETTING_TEXT, AT(database.hosts), "",
      "host, host:port or [address]:port; up to 8 separated by commas, the preferred one first", 0, 0,
      NULL, 0},
-    {"DB_NAME", SETTING_TEXT, AT(database.name), "usage_record_api", "the database", 0, 0, NULL, 0},
-    {"DB_OPTION_FILE", SETTING_TEXT, AT(database.option_file), "",
+    {"DB_NAME", SETTING_TEXT, AT(database.connection.name), "usage_record_api", "the database", 0, 0,
+     NULL, 0},
+    {"DB_OPTION_FILE", SETTING_TEXT, AT(database.connection.option_file), "",
      "MySQL option file with user and password, groups [client] and [usage-record-api]", 0, 0,
      NULL, 0},
     {"DB_PORT", SETTING_NUMBER, AT(database.port), "0",
      "port of hosts that come without one; 0: the client library's default", 0, 65535, NULL, 0},
-    {"DB_READ_TIMEOUT_S", SETTING_NUMBER, AT(database.read_timeout_s), "7",
+    {"DB_READ_TIMEOUT_S", SETTING_NUMBER, AT(database.connection.read_timeout_s), "7",
      "seconds of silence after which a connection counts as dead", 1, 600, NULL, 0},
     {"DB_RETURN_AFTER_S", SETTING_NUMBER, AT(database.return_after_s), "10",
      "seconds after which the choice among several hosts is looked at again", 1, 3600, NULL, 0},
-    {"DB_SOCKET", SETTING_TEXT, AT(database.socket), "",
+    {"DB_SOCKET", SETTING_TEXT, AT(database.connection.socket), "",
      "path of the database's unix socket; DB_HOST does not count then", 0, 0, NULL, 0},
-    {"DB_STATEMENT_TIMEOUT_MS", SETTING_NUMBER, AT(database.statement_timeout_ms), "5000",
-     "milliseconds that the database may spend on a page", 10, 600000, NULL, 0},
-    {"DB_TLS", SETTING_WORD, AT(database.tls), "off",
+    {"DB_STATEMENT_TIMEOUT_MS", SETTING_NUMBER, AT(database.connection.statement_timeout_ms),
+     "5000", "milliseconds that the database may spend on a page", 10, 600000, NULL, 0},
+    {"DB_TLS", SETTING_WORD, AT(database.connection.tls), "off",
      "encrypt the connection, and verify the server's certificate and name", 0, 0, tls_names,
-     DATABASE_TLS_COUNT},
-    {"DB_TLS_CA", SETTING_TEXT, AT(database.tls_ca), "",
+     CONNECTION_TLS_COUNT},
+    {"DB_TLS_CA", SETTING_TEXT, AT(database.connection.tls_ca), "",
      "PEM file of the authorities that may have signed the server's certificate", 0, 0, NULL, 0},
-    {"DB_USER", SETTING_TEXT, AT(database.user), "",
+    {"DB_USER", SETTING_TEXT, AT(database.connection.user), "",
      "database user; empty: the option file's, else the system user's name", 0, 0, NULL, 0},
     {"KEY_MEMORY_S", SETTING_NUMBER, AT(key_memory_s), "5",
      "seconds for which an API key that was found is not asked for again", 0, 3600, NULL, 0},
@@ -162,6 +163,7 @@ static bool check_folder(const char *file, FILE *err)
 static bool check_together(const struct settings *settings, FILE *err)
 {
 	const struct database_options *database = &settings->database;
+	const struct connection_options *connection = &database->connection;
 	struct hosts hosts;
 	bool is_good = true;
 
@@ -172,18 +174,18 @@ static bool check_together(const struct settings *settings, FILE *err)
 		        HOSTS_MAX, database->hosts);
 		is_good = false;
 	}
-	if (database->statement_timeout_ms >= database->read_timeout_s * 1000) {
+	if (connection->statement_timeout_ms >= connection->read_timeout_s * 1000) {
 		fprintf(err, "usage-record-api: " PREFIX "DB_STATEMENT_TIMEOUT_MS must be less than " PREFIX
 		             "DB_READ_TIMEOUT_S, or no statement would ever reach its limit\n");
 		is_good = false;
 	}
-	if (database->tls == DATABASE_TLS_VERIFY && database->tls_ca[0] == '\0') {
+	if (connection->tls == CONNECTION_TLS_VERIFY && connection->tls_ca[0] == '\0') {
 		fprintf(err, "usage-record-api: " PREFIX "DB_TLS=verify wants " PREFIX "DB_TLS_CA, the "
 		             "authorities that may have signed; /etc/ssl/certs/ca-certificates.crt has the "
 		             "system's\n");
 		is_good = false;
 	}
-	const char *const files[] = {database->option_file, database->tls_ca};
+	const char *const files[] = {connection->option_file, connection->tls_ca};
 	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
 		if (files[i][0] != '\0' && access(files[i], R_OK) != 0) {
 			fprintf(err, "usage-record-api: %s: %s\n", files[i], strerror(errno));
@@ -198,7 +200,7 @@ bool settings_read(struct settings *settings, FILE *err)
 	bool is_good = check_names(err);
 	char name[64];
 
-	settings->database.is_writer = false;
+	settings->database.connection.is_writer = false;
 	for (size_t i = 0; i < SETTING_COUNT; i++) {
 		const struct setting *setting = &table[i];
 		snprintf(name, sizeof name, PREFIX "%s", setting->name);

@@ -35,7 +35,7 @@ static bool are_equal(const unsigned char *a, const unsigned char *b)
 static enum database_status look_up(void *context)
 {
 	struct lookup *lookup = context;
-	struct database_statement *statement;
+	struct connection_statement *statement;
 	unsigned long hash_len, organization_len = 0;
 	double start_ms = clock_ms();
 	MYSQL_BIND value = {.buffer_type = MYSQL_TYPE_BLOB,
@@ -54,7 +54,7 @@ static enum database_status look_up(void *context)
 	    database_prepare(lookup->database, STATEMENT_KEY, write_sql, &statement);
 	if (status != DATABASE_OK)
 		return status;
-	if (!database_execute(statement->handle, &value, 1) ||
+	if (!connection_execute(statement->handle, &value, 1) ||
 	    mysql_stmt_bind_result(statement->handle, row) != 0)
 		return database_error(lookup->database, statement->handle, clock_ms() - start_ms);
 	int code = mysql_stmt_fetch(statement->handle);

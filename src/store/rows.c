@@ -21,8 +21,8 @@ enum {
 
 struct rows {
 	struct database *database;
-	struct database_statement *statement; /* whose rows are read; NULL: none */
-	double start_ms;                      /* when the page was asked for */
+	struct connection_statement *statement; /* whose rows are read; NULL: none */
+	double start_ms;                        /* when the page was asked for */
 	/* Where the library puts a row. */
 	MYSQL_BIND binds[QUERY_PAGE_COLUMNS];
 	my_bool is_null[QUERY_PAGE_COLUMNS];
@@ -164,7 +164,7 @@ static enum database_status failure(const struct rows *rows)
 /* Tells a statement where the row is, if it moved; the library keeps a copy. */
 static enum database_status bind_result(struct rows *rows)
 {
-	struct database_statement *statement = rows->statement;
+	struct connection_statement *statement = rows->statement;
 
 	if (statement->bind_generation == rows->generation)
 		return DATABASE_OK;
@@ -196,7 +196,7 @@ static enum database_status fetch_rest(struct rows *rows)
 	return DATABASE_OK;
 }
 
-_Static_assert((int)QUERY_SQL_SIZE <= (int)DATABASE_SQL_SIZE, "any query fits");
+_Static_assert((int)QUERY_SQL_SIZE <= (int)CONNECTION_SQL_SIZE, "any query fits");
 
 static void write_sql(uint32_t shape, char *sql)
 {
@@ -236,7 +236,7 @@ static bool execute_values(MYSQL_STMT *handle, const struct query *query)
 			break;
 		}
 	}
-	return database_execute(handle, binds, (unsigned)query->value_count);
+	return connection_execute(handle, binds, (unsigned)query->value_count);
 }
 
 /* Prepares and executes a query; its rows are then to be fetched, unbuffered. */

@@ -1,0 +1,302 @@
+#include "config.h"
+#include "store/connection.h"
+
+#include <errmsg.h>
+#include <mysqld_error.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+
+/* Error numbers that one of the two libraries or servers does not name. */
+enum {
+	MARIADB_CONNECTION_KILLED = 1927,
+	MARIADB_STATEMENT_TIMEOUT = 1969,
+	MYSQL_QUERY_TIMEOUT = 3024,
+	MYSQL_CLIENT_INTERACTION_TIMEOUT = 4031,
+};
+
+struct connection {
+	const struct connection_options *options;
+	MYSQL *handle;
+	bool is_abandoned;
+	struct connection_statement statements[CONNECTION_STATEMENTS_MAX];
+	size_t statement_count;
+	uint64_t use_count;
+};
+
+static const char *or_null(const char *text)
+{
+	return text[0] != '\0' ? text : NULL;
+}
+
+/* Both libraries have defaults of their own that changed over time: always explicit. */
+static void set_tls(MYSQL *handle, const struct connection_options *options)
+{
+#if HAVE_DECL_MYSQL_OPT_SSL_MODE
+	static const unsigned modes[] = {[CONNECTION_TLS_OFF] = SSL_MODE_DISABLED,
+	                                 [CONNECTION_TLS_REQUIRED] = SSL_MODE_REQUIRED,
+	                                 [CONNECTION_TLS_VERIFY] = SSL_MODE_VERIFY_IDENTITY};
+	mysql_options(handle, MYSQL_OPT_SSL_MODE, &modes[options->tls]);
+#else
+	my_bool is_on = options->tls != CONNECTION_TLS_OFF;
+	my_bool is_verified = options->tls == CONNECTION_TLS_VERIFY;
+	mysql_options(handle, MYSQL_OPT_SSL_ENFORCE, &is_on);
+	mysql_options(handle, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &is_verified);
+#endif
+	if (options->tls_ca[0] != '\0')
+		mysql_options(handle, MYSQL_OPT_SSL_CA, options->tls_ca);
+}
+
+/* The session: UTC, and read only and bounded, or strict.  One round trip. */
+static bool set_session(MYSQL *handle, const struct connection_options *options, bool is_mariadb)
+{
+	char sql[200];
+
+	if (mysql_set_character_set(handle, "utf8mb4") != 0)
+		return false;
+	if (options->is_writer)
+		snprintf(sql, sizeof sql,
+		         "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES', autocommit = 1");
+	else if (is_mariadb)
+		snprintf(sql, sizeof sql,
+		         "SET time_zone = '+00:00', tx_read_only = 1, max_statement_time = %u.%03u",
+		         options->statement_timeout_ms / 1000, options->statement_timeout_ms % 1000);
+	else
+		snprintf(sql, sizeof sql,
+		         "SET time_zone = '+00:00', transaction_read_only = 1, max_execution_time = %u",
+		         options->statement_timeout_ms);
+	return mysql_query(handle, sql) == 0;
+}
+
+static bool is_mariadb_server(MYSQL *handle)
+{
+	return strstr(mysql_get_server_info(handle), "MariaDB") != NULL;
+}
+
+/* One value of one row, as 0 or 1; -1 when it cannot be had. */
+static int query_flag(MYSQL *handle, const char *sql)
+{
+	int flag = -1;
+
+	if (mysql_query(handle, sql) != 0)
+		return -1;
+	MYSQL_RES *result = mysql_store_result(handle);
+	if (result == NULL)
+		return -1;
+	MYSQL_ROW row = mysql_fetch_row(result);
+	if (row != NULL && row[0] != NULL)
+		flag = strcmp(row[0], "0") != 0;
+	mysql_free_result(result);
+	return flag;
+}
+
+/* Connector/C goes on in the clear, though TLS is enforced, when the server has none and
+ * no certificate was to be verified (3.3.20). */
+static bool is_protected(MYSQL *handle, const struct connection_options *options)
+{
+	return options->tls == CONNECTION_TLS_OFF || mysql_get_ssl_cipher(handle) != NULL;
+}
+
+static void log_connect_failure(const struct host *host, unsigned error, const char *message)
+{
+	metrics_count(METRICS_CONNECT_FAILURES, 1);
+	log_message(LOG_LEVEL_ERROR, "connecting to %s failed: %u %s",
+	            host->name[0] != '\0' ? host->name : "the database", error, message);
+}
+
+/* Connects handle, whose options are set, and has the session as it is relied on. */
+static bool connect_handle(MYSQL *handle, const struct connection_options *options,
+                           const struct host *host)
+{
+	if (mysql_real_connect(handle, or_null(host->name), or_null(options->user), NULL,
+	                       or_null(options->name), host->port, or_null(options->socket), 0) == NULL)
+		log_connect_failure(host, mysql_errno(handle), mysql_error(handle));
+	else if (!is_protected(handle, options))
+		log_connect_failure(host, CR_SSL_CONNECTION_ERROR, "the server offers no TLS");
+	else if (!set_session(handle, options, is_mariadb_server(handle)))
+		log_connect_failure(host, mysql_errno(handle), mysql_error(handle));
+	else
+		return true;
+	return false;
+}
+
+struct connection *connection_open(const struct connection_options *options,
+                                   const struct host *host)
+{
+	struct connection *connection = calloc(1, sizeof *connection);
+	MYSQL *handle = mysql_init(NULL);
+
+	if (connection == NULL || handle == NULL) {
+		log_message(LOG_LEVEL_ERROR, "out of memory for a connection");
+		goto failed;
+	}
+	if (options->option_file[0] != '\0') {
+		mysql_options(handle, MYSQL_READ_DEFAULT_FILE, options->option_file);
+		mysql_options(handle, MYSQL_READ_DEFAULT_GROUP,
+		              options->is_writer ? "usage-record-api-load" : "usage-record-api");
+	}
+	mysql_options(handle, MYSQL_OPT_CONNECT_TIMEOUT, &options->connect_timeout_s);
+	mysql_options(handle, MYSQL_OPT_READ_TIMEOUT, &options->read_timeout_s);
+	mysql_options(handle, MYSQL_OPT_WRITE_TIMEOUT, &options->read_timeout_s);
+	set_tls(handle, options);
+	if (!connect_handle(handle, options, host))
+		goto failed;
+	metrics_count(METRICS_CONNECTS, 1);
+	connection->options = options;
+	connection->handle = handle;
+	return connection;
+
+failed:
+	if (handle != NULL)
+		mysql_close(handle);
+	free(connection);
+	return NULL;
+}
+
+void connection_close(struct connection *connection)
+{
+	if (connection == NULL)
+		return;
+	for (size_t i = 0; i < connection->statement_count; i++)
+		mysql_stmt_close(connection->statements[i].handle);
+	mysql_close(connection->handle);
+	free(connection);
+}
+
+MYSQL *connection_handle(const struct connection *connection)
+{
+	return connection->handle;
+}
+
+bool connection_is_writable(struct connection *connection)
+{
+	return query_flag(connection->handle, "SELECT @@global.read_only") == 0;
+}
+
+bool connection_is_alive(struct connection *connection)
+{
+	return mysql_ping(connection->handle) == 0;
+}
+
+/* A place for one more statement: a free one, or that of the least recently used. */
+static struct connection_statement *free_place(struct connection *connection)
+{
+	struct connection_statement *oldest = &connection->statements[0];
+
+	if (connection->statement_count < CONNECTION_STATEMENTS_MAX)
+		return &connection->statements[connection->statement_count++];
+	for (size_t i = 1; i < connection->statement_count; i++)
+		if (connection->statements[i].last_used < oldest->last_used)
+			oldest = &connection->statements[i];
+	mysql_stmt_close(oldest->handle);
+	return oldest;
+}
+
+enum database_status connection_prepare(struct connection *connection, uint32_t key,
+                                        void (*write_sql)(uint32_t key, char *sql),
+                                        struct connection_statement **statement)
+{
+	for (size_t i = 0; i < connection->statement_count; i++) {
+		struct connection_statement *known = &connection->statements[i];
+		if (known->key == key) {
+			known->last_used = ++connection->use_count;
+			*statement = known;
+			return DATABASE_OK;
+		}
+	}
+
+	char sql[CONNECTION_SQL_SIZE];
+	write_sql(key, sql);
+	MYSQL_STMT *handle = mysql_stmt_init(connection->handle);
+	if (handle == NULL) {
+		log_message(LOG_LEVEL_ERROR, "out of memory for a statement");
+		return DATABASE_FAILED;
+	}
+	double start_ms = clock_ms();
+	if (mysql_stmt_prepare(handle, sql, strlen(sql)) != 0) {
+		enum database_status status = connection_error(connection, handle, clock_ms() - start_ms);
+		mysql_stmt_close(handle);
+		return status;
+	}
+	*statement = free_place(connection);
+	**statement = (struct connection_statement){
+	    .handle = handle, .key = key, .last_used = ++connection->use_count};
+	return DATABASE_OK;
+}
+
+static enum database_status classify(const struct connection_options *options, unsigned error,
+                                     double elapsed_ms)
+{
+	switch (error) {
+	case 0: /* the library does not know why */
+		return DATABASE_LOST;
+	case CR_SERVER_LOST:
+		/* The library says so too when the read timeout ended the wait; asking once
+		 * more would double it. */
+		return elapsed_ms < options->read_timeout_s * 1e3 ? DATABASE_LOST : DATABASE_TIMEOUT;
+	case CR_SERVER_GONE_ERROR:
+	case CR_COMMANDS_OUT_OF_SYNC:
+	case ER_SERVER_SHUTDOWN:
+	case ER_UNKNOWN_COM_ERROR:    /* a Galera node that has left its cluster */
+	case ER_UNKNOWN_STMT_HANDLER: /* dropped by the server */
+	case ER_NEED_REPREPARE:       /* the table was altered under the statement */
+	case ER_TABLE_DEF_CHANGED:
+	case ER_QUERY_INTERRUPTED: /* killed */
+	case MARIADB_CONNECTION_KILLED:
+	case MYSQL_CLIENT_INTERACTION_TIMEOUT:
+		return DATABASE_LOST;
+	case MARIADB_STATEMENT_TIMEOUT:
+	case MYSQL_QUERY_TIMEOUT:
+		return DATABASE_TIMEOUT;
+	default:
+		return DATABASE_FAILED;
+	}
+}
+
+enum database_status connection_error(struct connection *connection, MYSQL_STMT *handle,
+                                      double elapsed_ms)
+{
+	unsigned error = mysql_stmt_errno(handle);
+	const char *message = mysql_stmt_error(handle);
+
+	/* What ends an unbuffered fetch, Connector/C leaves with the connection (3.3.20). */
+	if (error == 0) {
+		error = mysql_errno(connection->handle);
+		message = mysql_error(connection->handle);
+	}
+	enum database_status status = classify(connection->options, error, elapsed_ms);
+	log_message(LOG_LEVEL_ERROR, "%s after %.0f ms: %u %s",
+	            status == DATABASE_TIMEOUT ? "statement limit" : "statement failed", elapsed_ms,
+	            error, message);
+	return status;
+}
+
+bool connection_execute(MYSQL_STMT *handle, MYSQL_BIND *values, unsigned value_count)
+{
+#ifdef HAVE_MYSQL_STMT_BIND_NAMED_PARAM
+	if (mysql_stmt_bind_named_param(handle, values, value_count, NULL))
+		return false;
+#else
+	(void)value_count;
+	if (mysql_stmt_bind_param(handle, values))
+		return false;
+#endif
+	return mysql_stmt_execute(handle) == 0;
+}
+
+void connection_abandon(struct connection *connection)
+{
+	/* Or the library would read to their end all rows that nobody wants. */
+	shutdown((int)connection->handle->net.fd, SHUT_RDWR);
+	connection->is_abandoned = true;
+}
+
+bool connection_is_abandoned(const struct connection *connection)
+{
+	return connection->is_abandoned;
+}
