@@ -2,8 +2,9 @@
 #include "store/connection.h"
 
 #include <errmsg.h>
+#include <errno.h>
 #include <mysqld_error.h>
-#include <stdio.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "store/session.h"
 
 /* Error numbers that one of the two libraries or servers does not name. */
 enum {
@@ -52,30 +54,55 @@ static void set_tls(MYSQL *handle, const struct connection_options *options)
 		mysql_options(handle, MYSQL_OPT_SSL_CA, options->tls_ca);
 }
 
-/* The session: UTC, and read only and bounded, or strict.  One round trip. */
-static bool set_session(MYSQL *handle, const struct connection_options *options, bool is_mariadb)
+/* Whether the server begins to answer in time. */
+static bool wait_for_answer(MYSQL *handle, double limit_ms)
 {
-	char sql[200];
+	struct pollfd poll_fd = {.fd = (int)handle->net.fd, .events = POLLIN};
+	double until_ms = clock_ms() + limit_ms;
 
-	if (mysql_set_character_set(handle, "utf8mb4") != 0)
-		return false;
-	if (options->is_writer)
-		snprintf(sql, sizeof sql,
-		         "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES', autocommit = 1");
-	else if (is_mariadb)
-		snprintf(sql, sizeof sql,
-		         "SET time_zone = '+00:00', tx_read_only = 1, max_statement_time = %u.%03u",
-		         options->statement_timeout_ms / 1000, options->statement_timeout_ms % 1000);
-	else
-		snprintf(sql, sizeof sql,
-		         "SET time_zone = '+00:00', transaction_read_only = 1, max_execution_time = %u",
-		         options->statement_timeout_ms);
-	return mysql_query(handle, sql) == 0;
+	for (;;) {
+		double left_ms = until_ms - clock_ms();
+		int count = poll(&poll_fd, 1, left_ms > 0 ? (int)left_ms + 1 : 0);
+		if (count > 0)
+			return true;
+		if (count == 0 || errno != EINTR)
+			return false;
+	}
 }
 
-static bool is_mariadb_server(MYSQL *handle)
+/* Asks a question whose answer has to come within limit_ms, whatever the read timeout is; else the
+ * connection is lost.  *result is NULL when the answer has no rows.  False: see mysql_errno. */
+static bool ask(MYSQL *handle, const char *sql, double limit_ms, MYSQL_RES **result)
 {
-	return strstr(mysql_get_server_info(handle), "MariaDB") != NULL;
+	if (mysql_send_query(handle, sql, strlen(sql)) != 0)
+		return false;
+	if (!wait_for_answer(handle, limit_ms))
+		shutdown((int)handle->net.fd, SHUT_RDWR);
+	if (mysql_read_query_result(handle) != 0)
+		return false;
+	*result = mysql_store_result(handle);
+	return *result != NULL || mysql_field_count(handle) == 0;
+}
+
+/* Tells the session what it is to be. */
+static bool set_session(MYSQL *handle, const struct connection_options *options)
+{
+	struct session_options wanted = {options->is_writer, options->statement_timeout_ms};
+	struct session session = {.is_group_member = false};
+	char sql[SESSION_SQL_SIZE];
+	MYSQL_RES *result;
+	MYSQL_ROW row;
+
+	session_write_question(sql);
+	/* Or max_join_size might refuse the question. */
+	if (!ask(handle, "SET sql_big_selects = 1", options->connect_timeout_s * 1e3, &result) ||
+	    !ask(handle, sql, options->connect_timeout_s * 1e3, &result))
+		return false;
+	while (result != NULL && (row = mysql_fetch_row(result)) != NULL)
+		session_learn(&session, row[0], row[1] != NULL ? row[1] : "");
+	mysql_free_result(result);
+	session_write_settings(&session, &wanted, sql);
+	return ask(handle, sql, options->connect_timeout_s * 1e3, &result);
 }
 
 /* One value of one row, as 0 or 1; -1 when it cannot be had. */
@@ -118,7 +145,7 @@ static bool connect_handle(MYSQL *handle, const struct connection_options *optio
 		log_connect_failure(host, mysql_errno(handle), mysql_error(handle));
 	else if (!is_protected(handle, options))
 		log_connect_failure(host, CR_SSL_CONNECTION_ERROR, "the server offers no TLS");
-	else if (!set_session(handle, options, is_mariadb_server(handle)))
+	else if (!set_session(handle, options))
 		log_connect_failure(host, mysql_errno(handle), mysql_error(handle));
 	else
 		return true;
@@ -140,9 +167,13 @@ struct connection *connection_open(const struct connection_options *options,
 		mysql_options(handle, MYSQL_READ_DEFAULT_GROUP,
 		              options->is_writer ? "usage-record-api-load" : "usage-record-api");
 	}
+	mysql_options(handle, MYSQL_SET_CHARSET_NAME, "utf8mb4");
 	mysql_options(handle, MYSQL_OPT_CONNECT_TIMEOUT, &options->connect_timeout_s);
 	mysql_options(handle, MYSQL_OPT_READ_TIMEOUT, &options->read_timeout_s);
 	mysql_options(handle, MYSQL_OPT_WRITE_TIMEOUT, &options->read_timeout_s);
+	/* Both libraries take localhost for the unix socket, whatever the port. */
+	if (host->port != 0 && options->socket[0] == '\0')
+		mysql_options(handle, MYSQL_OPT_PROTOCOL, &(unsigned){MYSQL_PROTOCOL_TCP});
 	set_tls(handle, options);
 	if (!connect_handle(handle, options, host))
 		goto failed;
