@@ -28,6 +28,7 @@ struct json_form {
 	int depth;        /* objects and arrays that are open */
 	int record_depth; /* of a record's members; NO_DEPTH outside of one */
 	int list_depth;   /* of a list's elements; NO_DEPTH outside of one */
+	bool is_blank;    /* nothing but white space so far, which the parser takes for an early end */
 	bool is_page, is_list_next;
 	enum entry_member member; /* whose value is read; COUNT: none of ours */
 	enum { INNER_OTHER, INNER_SOURCE, INNER_TIMESTAMP } inner; /* within metaInfo */
@@ -426,6 +427,7 @@ bool json_form_begin(struct json_form *form, uint64_t line)
 	form->depth = 0;
 	form->record_depth = form->list_depth = NO_DEPTH;
 	form->is_page = form->is_list_next = false;
+	form->is_blank = true;
 	form->status = FORM_OK;
 	form->reason[0] = '\0';
 	return true;
@@ -456,6 +458,8 @@ enum form_status json_form_read(struct json_form *form, struct slice text)
 		broken(form, "a record is longer than 4194304 bytes");
 		return form->status;
 	}
+	for (size_t i = 0; form->is_blank && i < text.len; i++)
+		form->is_blank = memchr(" \t\r\n", text.data[i], 4) != NULL;
 	growing_add(&form->kept, text);
 	if (form->kept.is_short) {
 		broken(form, "out of memory");
@@ -476,7 +480,7 @@ enum form_status json_form_end(struct json_form *form)
 {
 	if (form->depth > 0)
 		broken(form, is_in_record(form) ? "ends within a record" : "ends within a page");
-	else if (yajl_complete_parse(form->parser) != yajl_status_ok)
+	else if (!form->is_blank && yajl_complete_parse(form->parser) != yajl_status_ok)
 		break_syntax(form);
 	return form->status;
 }

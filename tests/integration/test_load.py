@@ -1,9 +1,12 @@
 """usage-record-api-load: what it stores, what it refuses, and how often one likes."""
 
+import contextlib
 import csv
+import datetime
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -11,7 +14,7 @@ import time
 import pytest
 
 from loader import LOADER, counts, environment, lines, load, record
-from service import ROOT, build_dir, wait_until
+from service import ROOT, build_dir, stopped, wait_until
 
 
 def stored(service, organization, columns="id, records, meta_info, creation_time, last_update_time, status"):
@@ -217,13 +220,52 @@ def test_cut_off_and_run_again(service, organization, number, tmp_path):
     loader = subprocess.Popen([LOADER, file], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(service))
     wait_until(lambda: count_fast(service, organization) > 0)
     loader.send_signal(number)
-    _, err = loader.communicate(timeout=30)
+    out, err = loader.communicate(timeout=30)
     done = count_fast(service, organization)
     assert 0 < done < 30000, "it was cut off in the middle"
     if number == signal.SIGINT:
         assert loader.returncode == 1 and b"load it again to go on" in err
+        assert int(out.split()[0]) == done, "the batch was finished, and is counted"
     result = load(service, file)
     assert counts(result) == (30000 - done, 0, done, 0) and count_fast(service, organization) == 30000
+
+
+def read_terminal(terminal):
+    """All that is written to a terminal until nobody has it open any more."""
+    text = b""
+    with contextlib.suppress(OSError):  # that is how a terminal ends
+        while piece := os.read(terminal, 4096):
+            text += piece
+    os.close(terminal)
+    return text.decode()
+
+
+def test_progress_is_shown_on_a_terminal(service, organization, tmp_path):
+    file = tmp_path / "usage.ndjson"
+    file.write_bytes(lines([record(organization, n) for n in range(20000)]))
+    terminal, end = os.openpty()
+    with subprocess.Popen([LOADER, file], stdout=subprocess.PIPE, stderr=end, env=environment(service)) as loader:
+        os.close(end)
+        wait_until(lambda: count_fast(service, organization) > 0)
+        with stopped(loader.pid):  # however fast the machine is, this takes its time
+            time.sleep(0.6)
+        shown = read_terminal(terminal)
+        assert loader.stdout.read() == b"20000 new, 0 changed, 0 the same, 0 refused\n"
+    assert re.search(rf"\r\x1b\[K{re.escape(str(file))}: \d+ records, \d+ a second, \d+ %, \d+ s left", "\r\x1b[K" + shown), shown
+    assert shown.endswith("\r\x1b[K"), "the line is gone at the end"
+
+
+def test_progress_of_standard_input_knows_no_end(service, organization):
+    terminal, end = os.openpty()
+    with subprocess.Popen([LOADER], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=end, env=environment(service)) as loader:
+        os.close(end)
+        loader.stdin.write(lines([record(organization, n) for n in range(3000)]))
+        loader.stdin.flush()
+        time.sleep(0.6)
+        loader.stdin.write(lines([record(organization, n) for n in range(3000, 6000)]))
+        loader.stdin.close()
+        shown = read_terminal(terminal)
+    assert re.search(r"standard input: \d+ records, \d+ a second\r\x1b\[K", shown), shown
 
 
 def count_fast(service, organization):
@@ -264,33 +306,80 @@ def test_the_sample_is_the_same_as_by_load_data(own_service):
     assert (result.returncode, result.stderr, counts(result)) == (0, "", (0, 0, 2000, 0))
 
 
-def test_damaged_files(service, organization, tmp_path):
-    """Each gets a message with file and line or is taken; whatever is stored is what the table promises."""
-    generator = random.Random(12)
-    records = lines([record(organization, n, metaInfo={"source": "API", "customer": "Café", "deep": [{"a": 1.50}]}) for n in range(4)])
+SOURCES = {"API", "INTERNAL", "METRONOME", "ORB", "", None}
+
+
+def strict_json(text):
+    """A document that each client reads, and each in the same way."""
+    def once(pairs):
+        assert len({name for name, _ in pairs}) == len(pairs), text
+        return dict(pairs)
+
+    def refuse(name):
+        raise AssertionError(f"{name} in {text}")
+    document = json.loads(text, object_pairs_hook=once, parse_constant=refuse)
+    json.dumps(document, ensure_ascii=False).encode()  # no half of a surrogate pair
+    assert isinstance(document, dict), text
+    return document
+
+
+def check_promises(service):
+    """Each record of the table against doc/data.md, by other means than the loader's."""
+    rows = service.sql("SELECT id, organization_id, buyer_id, product_id, partner, status, creation_time, last_update_time, "
+                       "records, meta_info FROM usage_record_group")
+    for record_id, organization, buyer, product, partner, status, created, updated, records, meta_info in rows:
+        for text in (record_id, organization, buyer, product):
+            assert text is None or (0 < len(text) <= 255 and not re.search("[\0-\x1f\x7f-\x9f]", text)), text
+        assert record_id and organization and created and updated
+        assert partner in ("AWS", "AZURE", "GCP") and status in STATUS.replace(" or ", ", ").split(", ")
+        amounts = strict_json(records or "{}").values()
+        assert all(isinstance(amount, (int, float)) and not isinstance(amount, bool) for amount in amounts), records
+        meta_info = strict_json(meta_info or "{}")
+        assert meta_info.get("source") in SOURCES, meta_info
+        if "timestamp" in meta_info:
+            datetime.datetime.fromisoformat(meta_info["timestamp"].replace("Z", "+00:00"))
+    return len(rows)
+
+
+def damaged_files(seed, records, page, table):
+    generator = random.Random(seed)
+    while True:
+        for whole in (records, page, table):
+            damaged = bytearray(whole)
+            for _ in range(generator.randrange(1, 6)):
+                at = generator.randrange(len(damaged) or 1)
+                damaged = damaged or bytearray(b"{")  # all of it may be gone by now
+                match generator.randrange(4):
+                    case 0: damaged[at] = generator.randrange(256)
+                    case 1: del damaged[at:at + generator.randrange(1, 40)]
+                    case 2: damaged[at:at] = generator.choice([b"\0", b'"', b"{", b"}", b"\xff", b"\\u0000", b"\n", b",", b"\xed\xa0\x80", b"-"])
+                    case 3: damaged = damaged[:at + 1]
+            yield damaged
+
+
+def test_damaged_files(own_service, organization, tmp_path):
+    """Each gets a message with file and line or is taken; whatever is stored is what the table promises.
+    A few hundred here; DAMAGED_FILES says how many, tools/test faults takes 10,000."""
+    records = lines([record(organization, n, metaInfo={"source": "API", "timestamp": "2024-08-12T01:02:15Z", "customer": "Café",
+                                                       "deep": [{"a": 1.50}]}) for n in range(4)])
     page = json.dumps({"nextOffset": 0, "usageRecordGroups": [json.loads(line) for line in records.splitlines()]}, indent=1).encode()
     table = ("id,organizationID,partner,status,creationTime,records.seats,metaInfo\n" + "".join(
         f'{n},{organization},AWS,REPORTED,2024-08-12T01:02:15.910Z,{n}.5,"{{""a"":""b""}}"\n' for n in range(4))).encode()
-    files = []
-    for n in range(int(os.environ.get("DAMAGED_FILES", "300"))):
-        damaged = bytearray((records, page, table)[n % 3])
-        for _ in range(generator.randrange(1, 6)):
-            at = generator.randrange(len(damaged) or 1)
-            damaged = damaged or bytearray(b"{")  # all of it may be gone by now
-            match generator.randrange(4):
-                case 0: damaged[at] = generator.randrange(256)
-                case 1: del damaged[at:at + generator.randrange(1, 40)]
-                case 2: damaged[at:at] = generator.choice([b"\0", b'"', b"{", b"}", b"\xff", b"\\u0000", b"\n", b",", b"\xed\xa0\x80", b"-"])
-                case 3: damaged = damaged[:at + 1]
-        files.append(tmp_path / f"{n}")
-        files[-1].write_bytes(damaged)
-    for at in range(0, len(files), 50):
-        for file in files[at:at + 50]:
-            result = load(service, "--rejects", tmp_path / "rejects", "--dry-run", file)
-            assert result.returncode in (0, 1), (file.read_bytes(), result.stderr)
-            said = [line for line in result.stderr.split("\n") if line]
-            assert (result.returncode == 0) == (not said), (file.read_bytes(), result.stderr)
-            assert all(line.startswith(f"{file}:") for line in said), result.stderr
+    file, refused, stored_count = tmp_path / "damaged", 0, 0
+    count = int(os.environ.get("DAMAGED_FILES", "300"))
+    for n, damaged in zip(range(count), damaged_files(12, records, page, table)):
+        file.write_bytes(damaged)
+        result = load(own_service, "--rejects", tmp_path / "rejects", file)
+        assert result.returncode in (0, 1), (damaged, result.stderr)
+        said = [line for line in result.stderr.split("\n") if line]
+        assert (result.returncode == 0) == (not said), (damaged, result.stderr)
+        assert all(line.startswith(f"{file}:") for line in said), (damaged, result.stderr)
+        refused += result.returncode
+        if n % 100 == 99 or n == count - 1:
+            stored_count += check_promises(own_service)
+            own_service.sql("TRUNCATE usage_record_group")
+    print(f"{count} damaged files: {refused} with a message, {stored_count} records stored, all as promised")
+    assert refused > count / 2 and stored_count > 0
 
 
 def real_rows(generator, count, organization):
