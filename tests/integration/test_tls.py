@@ -37,6 +37,7 @@ def certificates(tmp_path_factory):
         make_authority(folder, name)
     make_certificate(folder, "authority", "right", "IP:127.0.0.1,DNS:127.0.0.1")
     make_certificate(folder, "authority", "wrong", "DNS:elsewhere.example")
+    make_certificate(folder, "authority", "local", "DNS:localhost")
     return folder
 
 
@@ -59,9 +60,9 @@ def options_with(folder, name):
     return f"--ssl-cert={folder}/{name}.pem --ssl-key={folder}/{name}.key --ssl-ca={folder}/authority.pem"
 
 
-def status_with(host, folder, tls, authority=None):
+def status_with(host, folder, tls, authority=None, **more):
     """What a worker with these settings answers; a refusal has to be for TLS's sake."""
-    settings = {"DB_OPTION_FILE": host.option_file, "DB_HOST": host.address, "DB_TLS": tls}
+    settings = {"DB_OPTION_FILE": host.option_file, "DB_HOST": host.address, "DB_TLS": tls, **more}
     if authority is not None:
         settings["DB_TLS_CA"] = folder / f"{authority}.pem"
     worker = Worker(host.dir, {f"USAGE_RECORD_API_{name}": str(value) for name, value in settings.items()})
@@ -89,6 +90,20 @@ def test_the_certificate_of_another_host_is_refused(host, certificates):
     restart(host, options_with(certificates, "wrong"))
     assert status_with(host, certificates, "required", "authority") == 200
     assert status_with(host, certificates, "verify", "authority") == 500
+
+
+def test_encryption_alone_believes_anybody(host, certificates):
+    restart(host, options_with(certificates, "wrong"))
+    assert status_with(host, certificates, "required", "stranger") == 200
+
+
+def test_a_unix_socket_is_localhost(host, certificates):
+    socket = {"DB_SOCKET": host.dir / "mysql.sock"}
+    restart(host, options_with(certificates, "local"))
+    assert status_with(host, certificates, "verify", "authority", **socket) == 200
+    assert status_with(host, certificates, "verify", "stranger", **socket) == 500
+    restart(host, options_with(certificates, "wrong"))
+    assert status_with(host, certificates, "verify", "authority", **socket) == 500
 
 
 def test_a_server_without_tls_is_refused(host, certificates):
