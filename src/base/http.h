@@ -36,11 +36,12 @@ extern const char *const http_work_names[HTTP_WORK_COUNT];
 /* Borrowed from the FastCGI library until the request is finished; what the web
  * server did not send is "". */
 struct http_request {
-	const char *method;        /* REQUEST_METHOD */
-	const char *target;        /* REQUEST_URI: raw path, and raw query if it has one */
-	const char *query;         /* QUERY_STRING, raw */
-	const char *request_id;    /* HTTP_X_REQUEST_ID */
-	const char *authorization; /* HTTP_AUTHORIZATION */
+	const char *method;          /* REQUEST_METHOD */
+	const char *target;          /* REQUEST_URI: raw path, and raw query if it has one */
+	const char *query;           /* QUERY_STRING, raw */
+	const char *request_id;      /* HTTP_X_REQUEST_ID */
+	const char *authorization;   /* HTTP_AUTHORIZATION */
+	const char *accept_encoding; /* HTTP_ACCEPT_ENCODING */
 	/* USAGE_RECORD_API_SEARCH: the web server's named location, "@..." that has a pool for
 	 * searches; "": searches are done here as well. */
 	const char *search_location;
@@ -49,6 +50,8 @@ struct http_request {
 	const char *base_url;
 	enum http_role role;
 };
+
+struct compress;
 
 struct http_response {
 	char request_id[HTTP_REQUEST_ID_SIZE];
@@ -60,6 +63,9 @@ struct http_response {
 	bool is_head;      /* the body is counted, but not sent */
 	enum http_work work;
 	bool is_passed_on; /* no answer, but the word to ask the pool for searches */
+	/* What the client accepts, and what compresses a body then. */
+	const char *accept_encoding;
+	struct compress *compress;
 };
 
 #endif

@@ -11,7 +11,7 @@ static const struct {
 	const char *name, *help;
 } counters[METRICS_COUNTER_COUNT] = {
     [METRICS_RECORDS] = {"records_total", "Records in answers."},
-    [METRICS_BYTES] = {"response_bytes_total", "Bytes of bodies before compression."},
+    [METRICS_BYTES] = {"response_bytes_total", "Bytes of bodies as they were sent."},
     [METRICS_RETRIES] = {"database_retries_total", "Pages that took a second try."},
     [METRICS_CONNECTS] = {"database_connects_total", "Connections made to the database."},
     [METRICS_CONNECT_FAILURES] = {"database_connect_failures_total",
@@ -21,7 +21,7 @@ static const struct {
     [METRICS_LOST_ANSWERS] = {"lost_answers_total", "Answers whose peer left before their end."},
 };
 
-static const int statuses[] = {200, 400, 401, 403, 404, 405, 503, 500};
+static const int statuses[] = {200, 400, 401, 403, 404, 405, 406, 503, 500};
 enum { STATUS_COUNT = sizeof statuses / sizeof statuses[0], STATUS_LAST = STATUS_COUNT - 1 };
 
 /* Upper bounds of the histogram's buckets. */

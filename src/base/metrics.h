@@ -12,7 +12,7 @@
 
 enum metrics_counter {
 	METRICS_RECORDS,          /* records in answers */
-	METRICS_BYTES,            /* bytes of bodies */
+	METRICS_BYTES,            /* bytes of bodies as sent */
 	METRICS_RETRIES,          /* pages that took a second try */
 	METRICS_CONNECTS,         /* connections made to the database */
 	METRICS_CONNECT_FAILURES, /* and those that failed */

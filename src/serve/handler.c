@@ -9,6 +9,7 @@
 #include "base/url.h"
 #include "serve/authorizer.h"
 #include "serve/call.h"
+#include "serve/compress.h"
 #include "serve/json.h"
 #include "serve/response.h"
 #include "serve/routes.h"
@@ -17,6 +18,7 @@ struct handler {
 	struct repository *repository;
 	struct authorizer *authorizer;
 	struct json *json;
+	struct compress *compress;
 	unsigned slow_ms;
 	/* Of the request at hand. */
 	struct slice organization; /* as it stands in the path; empty: none */
@@ -30,8 +32,10 @@ struct handler *handler_open(struct repository *repository, struct authorizer *a
 {
 	struct handler *handler = calloc(1, sizeof *handler);
 
-	if (handler == NULL || (handler->json = json_open()) == NULL) {
-		free(handler);
+	if (handler == NULL)
+		return NULL;
+	if ((handler->json = json_open()) == NULL || (handler->compress = compress_open()) == NULL) {
+		handler_close(handler);
 		return NULL;
 	}
 	handler->repository = repository;
@@ -45,6 +49,7 @@ void handler_close(struct handler *handler)
 	if (handler == NULL)
 		return;
 	json_close(handler->json);
+	compress_close(handler->compress);
 	free(handler);
 }
 
@@ -105,6 +110,11 @@ static void respond_call(struct handler *handler, const struct http_request *req
 	                      .json = handler->json,
 	                      .request = request,
 	                      .response = response};
+	if (!response_has_encoding(response)) {
+		response_end_message(response, handler->json, 406,
+		                     "Accept-Encoding must allow gzip or identity");
+		return;
+	}
 	split_target(request, &call->path, &call->given.query);
 	switch (routes_find(call->path, &handler->organization, &handler->route, &call->given)) {
 	case ROUTES_REFUSED:
@@ -197,6 +207,8 @@ void handler_respond(void *context, const struct http_request *request,
 	response->is_passed_on = false;
 	response->is_head = strcmp(request->method, "HEAD") == 0;
 	response->headers = TEXT_IN(response->headers_data);
+	response->accept_encoding = request->accept_encoding;
+	response->compress = handler->compress;
 	set_request_id(response, request->request_id);
 
 	switch (request->role) {
@@ -286,5 +298,6 @@ void handler_finish(void *context, const struct http_request *request,
 	log_end();
 	log_set_request("");
 	json_trim(handler->json);
+	compress_trim(handler->compress);
 	repository_tend(handler->repository);
 }

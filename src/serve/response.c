@@ -1,6 +1,56 @@
 #include "serve/response.h"
 
+#include "base/log.h"
+#include "serve/accept.h"
+#include "serve/compress.h"
 #include "serve/json.h"
+
+enum {
+	/* Less fits one packet anyway. */
+	COMPRESSED_LEN_MIN = 1400,
+};
+
+/* In the order in which we like them. */
+enum encoding { ENCODING_NONE = -1, ENCODING_GZIP, ENCODING_IDENTITY, ENCODING_COUNT };
+static const char *const encodings[ENCODING_COUNT] = {
+    [ENCODING_GZIP] = "gzip", [ENCODING_IDENTITY] = "identity"};
+
+static enum encoding find_encoding(const struct http_response *response, enum encoding first)
+{
+	int index = accept_encoding(slice_of(response->accept_encoding), encodings + first,
+	                            (size_t)(ENCODING_COUNT - first));
+
+	return index < 0 ? ENCODING_NONE : (enum encoding)(first + index);
+}
+
+bool response_has_encoding(const struct http_response *response)
+{
+	return find_encoding(response, ENCODING_GZIP) != ENCODING_NONE;
+}
+
+/* Whether a body of len bytes is to be compressed. */
+static bool is_compressed(const struct http_response *response, size_t len)
+{
+	return find_encoding(response, ENCODING_GZIP) == ENCODING_GZIP &&
+	       (len >= COMPRESSED_LEN_MIN ||
+	        find_encoding(response, ENCODING_IDENTITY) != ENCODING_IDENTITY);
+}
+
+/* Compresses the body if it is worth it, and as far as there is memory for it. */
+static bool encode(struct http_response *response)
+{
+	struct slice packed;
+
+	if (!is_compressed(response, response->body.len))
+		return false;
+	compress_begin(response->compress);
+	if (!compress_add(response->compress, response->body, true, &packed)) {
+		log_message(LOG_LEVEL_WARNING, "no memory to compress %zu bytes", response->body.len);
+		return false;
+	}
+	response->body = packed;
+	return true;
+}
 
 static const char *reason_phrase(int status)
 {
@@ -17,6 +67,8 @@ static const char *reason_phrase(int status)
 		return "Not Found";
 	case 405:
 		return "Method Not Allowed";
+	case 406:
+		return "Not Acceptable";
 	case 503:
 		return "Service Unavailable";
 	default:
@@ -31,6 +83,7 @@ void response_end_as(struct http_response *response, int status, const char *con
 
 	response->status = status;
 	response->body = body;
+	bool is_encoded = encode(response);
 	TEXT_ADD(headers, "Status: ");
 	text_add_integer(headers, (uint64_t)status);
 	TEXT_ADD(headers, " ");
@@ -38,14 +91,17 @@ void response_end_as(struct http_response *response, int status, const char *con
 	TEXT_ADD(headers, "\r\nContent-Type: ");
 	text_add(headers, slice_of(content_type));
 	TEXT_ADD(headers, "\r\nContent-Length: ");
-	text_add_integer(headers, body.len);
+	text_add_integer(headers, response->body.len);
+	if (is_encoded)
+		TEXT_ADD(headers, "\r\nContent-Encoding: gzip");
 	TEXT_ADD(headers, "\r\nX-Request-Id: ");
 	text_add(headers, slice_of(response->request_id));
 	TEXT_ADD(headers, "\r\nServer-Timing: db;dur=");
 	text_add_ms(headers, response->db_ms);
 	TEXT_ADD(headers, ", json;dur=");
 	text_add_ms(headers, response->json_ms);
-	TEXT_ADD(headers, "\r\nCache-Control: private, no-store\r\n\r\n");
+	TEXT_ADD(headers,
+	         "\r\nCache-Control: private, no-store\r\nVary: Accept, Accept-Encoding\r\n\r\n");
 }
 
 void response_end(struct http_response *response, int status, struct slice body)

@@ -9,7 +9,13 @@
 
 struct json;
 
-/* Sets status and body, application/json, behind the headers that were added before. */
+/* Whether the client accepts any encoding of an answer that there is.  If not it gets a 406. */
+bool response_has_encoding(const struct http_response *response);
+
+/*
+ * Sets status and body, application/json, behind the headers that were added before.  The
+ * body is compressed if that is worth it and the client accepts it.
+ */
 void response_end(struct http_response *response, int status, struct slice body);
 
 /* The same with a body of another type. */

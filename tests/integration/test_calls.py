@@ -196,7 +196,8 @@ def test_no_other_origin_is_let_in_by_default(site):
     for method, status in (("GET", 200), ("OPTIONS", 405)):
         answer = site.ask(f"/org/o/usageRecordGroup?{WINDOW}", method=method, Origin=ORIGIN)
         assert answer.status == status
-        assert not [name for name in answer.headers if name.startswith("access-control-") or name == "vary"]
+        assert not [name for name in answer.headers if name.startswith("access-control-")]
+        assert "Origin" not in answer.headers.get("vary", [])
 
 
 def test_an_origin_that_the_site_names_is_let_in(site):
@@ -212,7 +213,7 @@ def test_an_origin_that_the_site_names_is_let_in(site):
     for query, status in (("", 200), ("&metaInfo=%7B%22a%22:1%7D", 200), ("&limit=x", 400)):
         answer = site.ask(f"/org/o/usageRecordGroup?{WINDOW}{query}", Origin=ORIGIN)
         assert answer.status == status and answer.header("Access-Control-Allow-Origin") == ORIGIN
-        assert "Link" in answer.header("Access-Control-Expose-Headers") and "Origin" in answer.header("Vary")
+        assert "Link" in answer.header("Access-Control-Expose-Headers") and "Origin" in answer.headers["vary"]
     for other in ("https://evil.example.com", ORIGIN + ".evil.example.com", "null"):
         answer = site.ask(f"/org/o/usageRecordGroup?{WINDOW}", Origin=other)
         assert answer.status == 200 and answer.header("Access-Control-Allow-Origin") is None

@@ -1,6 +1,7 @@
 """What every answer promises: form, headers, statuses, defaults and days."""
 
 import datetime
+import gzip
 import json
 import re
 import urllib.parse
@@ -230,6 +231,22 @@ def test_a_page_is_compressed_when_the_client_asks(service, sample):
     plain = service.ask(target)
     packed = service.ask(target, Accept_Encoding="gzip")
     assert packed.header("Content-Encoding") == "gzip"
-    assert len(packed.body) < len(plain.body) / 3
-    import gzip
+    assert int(packed.header("Content-Length")) == len(packed.body) < len(plain.body) / 3
     assert gzip.decompress(packed.body) == plain.body
+    head = service.ask(target, method="HEAD", Accept_Encoding="gzip")
+    for name in ("Content-Encoding", "Content-Length", "Vary", "Link"):
+        assert head.header(name) == packed.header(name)
+    for answer in (plain, packed):
+        assert answer.header("Vary") == "Accept, Accept-Encoding"
+    assert plain.header("Content-Encoding") is None
+
+
+@pytest.mark.parametrize("accepted, status, encoding", [
+    ("gzip;q=0", 200, None), ("br, deflate", 200, None), ("*", 200, "gzip"), ("gzip;q=0.5, *;q=0", 200, "gzip"),
+    ("identity, gzip;q=0.9", 200, None), ("identity;q=0", 406, None), ("br, *;q=0", 406, None)])
+def test_the_encoding_is_what_the_client_accepts(service, sample, accepted, status, encoding):
+    answer = service.ask(path(sample["organizations"][0], sample["window"]), Accept_Encoding=accepted)
+    assert answer.status == status and answer.header("Content-Encoding") == encoding
+    assert answer.header("Vary") == "Accept, Accept-Encoding"
+    if status == 406:
+        assert_error(answer, 406)

@@ -138,7 +138,7 @@ def test_one_line_a_request(service, sample):
     for name in ("db_ms", "json_ms", "total_ms"):
         assert 0 <= line.pop(name) < 1000
     assert line == {"level": "info", "event": "request", "request_id": "line-1", "method": "GET", "target": target,
-                    "organization": sample["organizations"][0], "work": "page", "status": 200, "bytes": len(answer.body),
+                    "organization": sample["organizations"][0], "call": "list", "work": "page", "status": 200, "bytes": len(answer.body),
                     "shape": "status", "rows": 7, "retries": 0}
 
 

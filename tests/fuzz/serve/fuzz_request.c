@@ -120,6 +120,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	                               .query = newline != NULL ? newline + 1 : "",
 	                               .request_id = "f",
 	                               .authorization = "",
+	                               .accept_encoding = "",
 	                               .search_location = "",
 	                               .base_url = "",
 	                               .role = HTTP_AUTHORIZER};

@@ -25,7 +25,7 @@ static struct {
 } keys;
 
 static struct handler *handler;
-static const char *search_location = "", *base_url = "";
+static const char *search_location = "", *base_url = "", *accept_encoding = "";
 static struct http_response response;
 
 enum authorizer_status authorizer_check(struct authorizer *authorizer, struct slice authorization,
@@ -84,6 +84,7 @@ static const char *ask_for(enum http_role role, const char *method, const char *
 	                               .query = query,
 	                               .request_id = "test-1",
 	                               .authorization = "Key s3cret",
+	                               .accept_encoding = accept_encoding,
 	                               .search_location = search_location,
 	                               .base_url = base_url,
 	                               .role = role};
@@ -112,6 +113,55 @@ static const char *body(void)
 
 	snprintf(text, sizeof text, "%.*s", (int)response.body.len, response.body.data);
 	return text;
+}
+
+/* Which header of Accept-Encoding gets which answer of which size. */
+static void test_handler_compresses(void **state)
+{
+	static const struct {
+		const char *accept_encoding;
+		uint32_t record_count;
+		int status;
+		bool is_compressed;
+	} rows[] = {
+	    {"", 100, 200, false},
+	    {"gzip", 100, 200, true},
+	    {"gzip, deflate, br", 100, 200, true},
+	    {"gzip;q=0", 100, 200, false},
+	    {"identity;q=1, gzip;q=0.5", 100, 200, false},
+	    {"br", 100, 200, false},
+	    {"*", 100, 200, true},
+	    {"gzip", 1, 200, false}, /* fits one packet anyway */
+	    {"gzip, identity;q=0", 1, 200, true},
+	    {"br, *;q=0", 100, 406, false},
+	    {"identity;q=0", 1, 406, false},
+	};
+	char headers[HTTP_HEADERS_SIZE];
+
+	(void)state;
+	database.status = REPOSITORY_OK;
+	database.begin_count = 0;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		accept_encoding = rows[i].accept_encoding;
+		database.record_count = rows[i].record_count;
+		for (int is_head = 0; is_head < 2; is_head++) {
+			const char *given = ask_as(is_head ? "HEAD" : "GET", "/org/o/usageRecordGroup", "");
+			char length[64];
+			assert_row(rows[i].accept_encoding, response.status == rows[i].status);
+			assert_row(rows[i].accept_encoding, (strstr(given, "\r\nContent-Encoding: gzip\r\n") !=
+			                                     NULL) == rows[i].is_compressed);
+			assert_row(rows[i].accept_encoding, strstr(given, "Vary: Accept, Accept-Encoding\r\n"));
+			snprintf(length, sizeof length, "\r\nContent-Length: %zu\r\n", response.body.len);
+			assert_row(rows[i].accept_encoding, strstr(given, length));
+			assert_row(rows[i].accept_encoding,
+			           (memcmp(response.body.data, "\x1f\x8b", 2) == 0) == rows[i].is_compressed);
+			if (is_head == 0)
+				snprintf(headers, sizeof headers, "%s", given);
+			else
+				assert_int_equal(strlen(given), strlen(headers));
+		}
+	}
+	accept_encoding = "";
 }
 
 static void test_handler_passes_searches_on(void **state)
@@ -289,7 +339,8 @@ static void test_handler_answers_a_page(void **state)
 	assert_memory_equal(headers, "Status: 200 OK\r\nContent-Type: application/json\r\n", 48);
 	assert_non_null(strstr(headers, "\r\nX-Request-Id: test-1\r\n"));
 	assert_non_null(strstr(headers, "\r\nServer-Timing: db;dur=0."));
-	assert_non_null(strstr(headers, "\r\nCache-Control: private, no-store\r\n\r\n"));
+	assert_non_null(strstr(headers, "\r\nCache-Control: private, no-store\r\n"
+	                                "Vary: Accept, Accept-Encoding\r\n\r\n"));
 	assert_null(strstr(headers, "Link:"));
 }
 
@@ -453,6 +504,7 @@ static void test_handler_request_id(void **state)
 		                               .query = "",
 		                               .request_id = rows[i].given,
 		                               .authorization = "",
+		                               .accept_encoding = "",
 		                               .search_location = "",
 		                               .base_url = "",
 		                               .role = HTTP_CALL};
@@ -588,6 +640,7 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_handler_compresses),
 	    cmocka_unit_test(test_handler_passes_searches_on),
 	    cmocka_unit_test(test_handler_routes),
 	    cmocka_unit_test(test_handler_reads_filters_from_the_path),
