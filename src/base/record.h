@@ -11,7 +11,7 @@
 #include "base/utc.h"
 
 enum {
-	RECORD_ID_CHARACTERS = 64,                    /* of any identifier of a record */
+	RECORD_ID_CHARACTERS = 255,                   /* of any identifier of a record */
 	RECORD_ID_LEN_MAX = RECORD_ID_CHARACTERS * 4, /* bytes of UTF-8 */
 };
 

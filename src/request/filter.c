@@ -73,7 +73,10 @@ static void parse_id(struct parse *parse, struct filter_id *id)
 {
 	if (parse->value_len == 0 ||
 	    url_character_count(parse->value, parse->value_len) > RECORD_ID_CHARACTERS) {
-		reject(parse, slice_of("be 1 to 64 characters"));
+		char data[40];
+		struct text what = TEXT_IN(data);
+		text_add_format(&what, "be 1 to %d characters", RECORD_ID_CHARACTERS);
+		reject(parse, text_slice(&what));
 		return;
 	}
 	memcpy(id->text, parse->value, parse->value_len + 1);

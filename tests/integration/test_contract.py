@@ -151,7 +151,7 @@ def test_default_days_are_the_last_thirty_and_today(service, organization):
 
 def test_organizations_are_told_apart_byte_by_byte(service):
     names = ["Acme", "acme", "ACME", "acme ", " acme", "acmé", "acme\u0301", "a/b", "a%2Fb", "a+b",
-             "a b", "a;b", "á", "a\u0301", "株式会社", "🚀" * 64, "x" * 64, "'; DROP TABLE x; --", "%", "_"]
+             "a b", "a;b", "á", "a\u0301", "株式会社", "🚀" * 255, "x" * 255, "'; DROP TABLE x; --", "%", "_"]
     for number, name in enumerate(names):
         service.insert(name, id=str(number), buyer_id=name)
     for number, name in enumerate(names):
@@ -185,7 +185,7 @@ def test_source_comes_from_meta_info(service, organization):
     sources = {
         '{"source":"API"}': "API", '{"source":"INTERNAL"}': "INTERNAL",
         '{"a":{"source":"ORB"},"source":"METRONOME"}': "METRONOME", '{"source":"ORB"}': "ORB",
-        '{"source":"\\u0041PI"}': "API", '{"source":""}': "", '{"source":null}': "", '{}': "",
+        '{"source":"\\u0041PI"}': "API", '{"source":""}': "", '{}': "",
         '{"a":{"source":"API"}}': "", '{"Source":"API"}': "", None: "",
     }
     for meta_info in sources:

@@ -57,6 +57,7 @@ PACKAGE_FILES = f"""\
 -rw-r--r-- /usr/share/man/man8/usage-record-api.8.gz
 -rw-r--r-- /usr/share/usage-record-api/sql/001-usage-record-group.sql
 -rw-r--r-- /usr/share/usage-record-api/sql/002-api-key.sql
+-rw-r--r-- /usr/share/usage-record-api/sql/003-promises.sql
 -rw-r--r-- /usr/share/usage-record-api/sql/account.sql
 -rwxr-xr-x /usr/share/usage-record-api/sql/client
 -rw-r--r-- /usr/share/usage-record-api/sql/loader-account.sql
@@ -88,6 +89,7 @@ INSTALLED_FILES = """\
 /usr/local/share/usage-record-api/nginx/usage-record-api.conf
 /usr/local/share/usage-record-api/sql/001-usage-record-group.sql
 /usr/local/share/usage-record-api/sql/002-api-key.sql
+/usr/local/share/usage-record-api/sql/003-promises.sql
 /usr/local/share/usage-record-api/sql/account.sql
 /usr/local/share/usage-record-api/sql/client
 /usr/local/share/usage-record-api/sql/loader-account.sql

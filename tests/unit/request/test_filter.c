@@ -5,6 +5,9 @@
 
 #include "request/filter.h"
 
+#define TEN "xxxxxxxxxx"
+#define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+
 enum { TODAY = 19947 }; /* 2024-08-12 */
 
 /* Parses and gives the message, or "" when the filter was accepted. */
@@ -114,9 +117,9 @@ static void test_filter_parse_refuses(void **state)
 	    {"partner=AWS+", "partner must be AWS, AZURE or GCP, not \"AWS \""},
 	    {"partner=AWS%00", "partner must not have control characters, not \"AWS%00\""},
 	    {"partner=AWS'+OR+1=1--", "partner must be AWS, AZURE or GCP, not \"AWS' OR 1=1--\""},
-	    {"buyerId=", "buyerId must be 1 to 64 characters, not \"\""},
-	    {"entitlementId=", "entitlementId must be 1 to 64 characters, not \"\""},
-	    {"productId=", "productId must be 1 to 64 characters, not \"\""},
+	    {"buyerId=", "buyerId must be 1 to 255 characters, not \"\""},
+	    {"entitlementId=", "entitlementId must be 1 to 255 characters, not \"\""},
+	    {"productId=", "productId must be 1 to 255 characters, not \"\""},
 	    {"buyerId=%zz", "buyerId must not have a % without two hexadecimal digits, not \"%zz\""},
 	    {"buyerId=%C0%AF", "buyerId must be UTF-8, not \"%C0%AF\""},
 	    {"status=reported",
@@ -233,10 +236,10 @@ static void test_filter_parse_of_the_organization(void **state)
 	    {"%zz", NULL, "orgId must not have a % without two hexadecimal digits, not \"%zz\""},
 	    {"a%00", NULL, "orgId must not have control characters, not \"a%00\""},
 	    {"%ED%A0%80", NULL, "orgId must be UTF-8, not \"%ED%A0%80\""},
-	    {"", NULL, "orgId must be 1 to 64 characters, not \"\""},
-	    {"a+b567890123456789012345678901234567890123456789012345678901234567890", NULL,
-	     "orgId must be 1 to 64 characters, not "
-	     "\"a+b567890123456789012345678901234567890123456789012345678901…\""},
+	    {"", NULL, "orgId must be 1 to 255 characters, not \"\""},
+	    {"a+b" HUNDRED HUNDRED HUNDRED, NULL,
+	     "orgId must be 1 to 255 characters, not "
+	     "\"a+bxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…\""},
 	};
 	struct filter filter;
 
@@ -264,13 +267,13 @@ static void test_filter_parse_counts_characters_not_bytes(void **state)
 	struct filter filter;
 
 	(void)state;
-	assert_string_equal(fault(repeat(text, "buyerId=", "x", 64)), "");
-	assert_string_equal(fault(repeat(text, "buyerId=", "%F0%9F%9A%80", 64)), "");
-	assert_string_not_equal(fault(repeat(text, "buyerId=", "x", 65)), "");
-	assert_string_not_equal(fault(repeat(text, "buyerId=", "%F0%9F%9A%80", 65)), "");
-	assert_string_equal(parse(repeat(text, "", "%C3%A9", 64), "", &filter), "");
-	assert_int_equal(filter.organization_id.len, 128);
-	assert_string_not_equal(parse(repeat(text, "", "%C3%A9", 65), "", &filter), "");
+	assert_string_equal(fault(repeat(text, "buyerId=", "x", 255)), "");
+	assert_string_equal(fault(repeat(text, "buyerId=", "%F0%9F%9A%80", 255)), "");
+	assert_string_not_equal(fault(repeat(text, "buyerId=", "x", 256)), "");
+	assert_string_not_equal(fault(repeat(text, "buyerId=", "%F0%9F%9A%80", 256)), "");
+	assert_string_equal(parse(repeat(text, "", "%C3%A9", 255), "", &filter), "");
+	assert_int_equal(filter.organization_id.len, 510);
+	assert_string_not_equal(parse(repeat(text, "", "%C3%A9", 256), "", &filter), "");
 }
 
 static void test_filter_parse_cuts_what_it_quotes(void **state)
@@ -290,7 +293,7 @@ static void test_filter_parse_cuts_what_it_quotes(void **state)
 		                    "it is too long, not "
 		                    "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…\"");
 		assert_string_equal(fault(repeat(text, "buyerId=", "x", count)),
-		                    "buyerId must be 1 to 64 characters, not "
+		                    "buyerId must be 1 to 255 characters, not "
 		                    "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…\"");
 	}
 	for (const char *const *name = names; *name != NULL; name++)
