@@ -141,23 +141,92 @@ def test_migrations_may_be_run_again(own_service):
                                               "Applying 003-promises\n")
 
 
-def test_a_migration_over_bad_records_changes_nothing(own_service):
+def tool(service, name, *arguments, option=()):
+    """Runs a script of sql/ as the administrator."""
+    client = ["--no-defaults", "--user=root", f"--socket={service.dir}/mysql.sock", *option]
+    return subprocess.run([ROOT / "sql" / name, *arguments, *client], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture
+def old_database(own_service):
+    """A database as the first two migrations left it."""
     own_service.sql("CREATE DATABASE old")
     own_service.sql("CREATE TABLE schema_migration (name VARCHAR(100) PRIMARY KEY)", database="old")
     for name in ("001-usage-record-group", "002-api-key"):
         for statement in (ROOT / f"sql/{name}.sql").read_text().split(";\n"):
             if statement.strip():
-                own_service.sql(statement.replace("%", "%%"), database="old")
+                own_service.sql(statement, database="old")
         own_service.sql("INSERT INTO schema_migration VALUES (%s)", [name], database="old")
-    own_service.sql("INSERT INTO usage_record_group (id, organization_id, partner, status, meta_info, creation_time, last_update_time) "
-                    "VALUES ('x', 'o', 'AWS', 'REPORTED', '{\"source\":null}', NOW(), NOW())", database="old")
-    before = own_service.sql("SHOW CREATE TABLE usage_record_group", database="old")
-    with pytest.raises(subprocess.CalledProcessError):
-        own_service.migrate("old")
-    assert own_service.sql("SHOW CREATE TABLE usage_record_group", database="old") == before
-    own_service.sql("UPDATE usage_record_group SET meta_info = '{}'", database="old")
-    assert own_service.migrate("old") == "Applying 003-promises\n"
-    assert own_service.sql("SHOW PROCEDURE STATUS WHERE db = 'old'", database="old") == ()
+    return own_service
+
+
+def test_a_migration_over_bad_records_changes_nothing(old_database):
+    service, insert = old_database, ("INSERT INTO usage_record_group (id, organization_id, partner, status, meta_info, records, "
+                                     "creation_time, last_update_time) VALUES (UUID(), %s, 'AWS', 'REPORTED', %s, %s, NOW(), NOW())")
+    service.sql(insert, ["good", '{"source":"API"}', '{"x":1}'], database="old")
+    assert tool(service, "check", "old").stdout == ""
+    assert tool(service, "check", "old").returncode == 0
+    service.sql(insert, ["bad", '{"source":null}', '{"x":"1"}'], database="old")
+    before = service.sql("SHOW CREATE TABLE usage_record_group", database="old")
+
+    check = tool(service, "check", "old")
+    assert check.returncode == 1 and check.stdout.split() == ["2", "bad", "records_are_numbers,", "source_is_text"] or \
+        check.stdout.split() == ["2", "bad", "source_is_text,", "records_are_numbers"], check
+    migrate = tool(service, "migrate", "old")
+    assert migrate.returncode == 1 and "sql/check old lists the records" in migrate.stderr
+    assert service.sql("SHOW CREATE TABLE usage_record_group", database="old") == before
+
+    service.sql("DELETE FROM usage_record_group WHERE organization_id = 'bad'", database="old")
+    migrate = tool(service, "migrate", "old")
+    assert migrate.returncode == 0 and migrate.stdout == "Applying 003-promises\n", migrate
+    assert service.sql("SHOW PROCEDURE STATUS WHERE db = 'old'", database="old") == ()
+    assert [row[0] for row in service.sql("SHOW DATABASES LIKE 'ura%%'", database=None)] == []
+
+
+@pytest.mark.parametrize("change, difference", [
+    ("ALTER TABLE usage_record_group DROP KEY by_time", "KEY `by_time`"),
+    ("ALTER TABLE usage_record_group DROP CONSTRAINT source_is_known", "CONSTRAINT `source_is_known`"),
+    ("ALTER TABLE usage_record_group MODIFY buyer_id VARCHAR(200)", "`buyer_id` varchar(200)"),
+    ("ALTER TABLE api_key ADD COLUMN note TEXT", "`note` text"),
+])
+def test_a_table_that_is_not_ours_is_told_apart(own_service, change, difference):
+    own_service.sql(change)
+    migrate = tool(own_service, "migrate", "usage_record_api")
+    assert migrate.returncode == 1 and difference in migrate.stderr, migrate
+
+
+def test_a_table_with_another_collation_is_refused(own_service):
+    own_service.sql("CREATE DATABASE foreign_one CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
+    own_service.sql("CREATE TABLE usage_record_group (id VARCHAR(64), organization_id VARCHAR(64))", database="foreign_one")
+    before = own_service.sql("SHOW CREATE TABLE usage_record_group", database="foreign_one")
+    migrate = tool(own_service, "migrate", "foreign_one")
+    assert migrate.returncode == 1
+    assert "usage_record_group.organization_id has the collation utf8mb4_unicode_ci" in migrate.stderr
+    assert "Applying" not in migrate.stdout
+    assert own_service.sql("SHOW CREATE TABLE usage_record_group", database="foreign_one") == before
+
+
+def test_a_divided_table_is_ours(own_service):
+    own_service.sql("ALTER TABLE usage_record_group PARTITION BY KEY (organization_id) PARTITIONS 4")
+    own_service.insert("o")
+    assert own_service.migrate() == ""
+
+
+@pytest.mark.parametrize("setting", ["SET GLOBAL autocommit = 0", "SET GLOBAL init_connect = 'SET autocommit = 0'"])
+def test_the_tools_commit_whatever_the_server_says(own_service, setting):
+    own_service.sql(setting)
+    own_service.sql("CREATE USER admin; ")
+    own_service.sql("GRANT ALL ON *.* TO admin")
+    if own_service.is_mariadb():  # whom init_connect is for
+        own_service.sql("REVOKE SUPER, CONNECTION ADMIN ON *.* FROM admin")
+    option = ["--user=admin"]
+    assert tool(own_service, "migrate", "another", option=option).returncode == 0
+    assert tool(own_service, "migrate", "another", option=option).stdout == ""
+    made = tool(own_service, "usage-record-api-key", "create", "o", "--", option=option)
+    assert made.returncode == 0, made
+    assert own_service.sql("SELECT last_four FROM api_key") == ((made.stdout.strip()[-4:],),)
+    assert tool(own_service, "usage-record-api-key", "revoke", "o", made.stdout.strip()[-4:], "--", option=option).returncode == 0
+    assert own_service.sql("SELECT COUNT(*) FROM api_key WHERE revocation_time IS NULL") == ((0,),)
 
 
 def test_the_account_may_read_and_nothing_else(own_service):

@@ -59,6 +59,7 @@ PACKAGE_FILES = f"""\
 -rw-r--r-- /usr/share/usage-record-api/sql/002-api-key.sql
 -rw-r--r-- /usr/share/usage-record-api/sql/003-promises.sql
 -rw-r--r-- /usr/share/usage-record-api/sql/account.sql
+-rwxr-xr-x /usr/share/usage-record-api/sql/check
 -rwxr-xr-x /usr/share/usage-record-api/sql/client
 -rw-r--r-- /usr/share/usage-record-api/sql/loader-account.sql
 -rwxr-xr-x /usr/share/usage-record-api/sql/migrate
@@ -91,6 +92,7 @@ INSTALLED_FILES = """\
 /usr/local/share/usage-record-api/sql/002-api-key.sql
 /usr/local/share/usage-record-api/sql/003-promises.sql
 /usr/local/share/usage-record-api/sql/account.sql
+/usr/local/share/usage-record-api/sql/check
 /usr/local/share/usage-record-api/sql/client
 /usr/local/share/usage-record-api/sql/loader-account.sql
 /usr/local/share/usage-record-api/sql/migrate
