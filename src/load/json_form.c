@@ -14,6 +14,26 @@ enum {
 	NO_DEPTH = -1,
 };
 
+/* The members of metaInfo that the table looks at. */
+enum inner {
+	INNER_OTHER,
+	INNER_BILLABLE_RECORDS,
+	INNER_SKIP_VALIDATION,
+	INNER_SOURCE,
+	INNER_TIMESTAMP
+};
+
+static const struct {
+	const char *name, *kind;
+} inners[] = {
+    [INNER_OTHER] = {"", ""},
+    [INNER_BILLABLE_RECORDS] = {"billableRecords", "a list"},
+    [INNER_SKIP_VALIDATION] = {"SkipValidation", "true or false"},
+    [INNER_SOURCE] = {"source", "a string"},
+    [INNER_TIMESTAMP] = {"timestamp", "a string"},
+};
+enum { INNER_COUNT = sizeof inners / sizeof inners[0] };
+
 struct json_form {
 	const struct sink *sink;
 	yajl_handle parser;
@@ -31,7 +51,8 @@ struct json_form {
 	bool is_blank;    /* nothing but white space so far, which the parser takes for an early end */
 	bool is_page, is_list_next;
 	enum entry_member member; /* whose value is read; COUNT: none of ours */
-	enum { INNER_OTHER, INNER_SOURCE, INNER_TIMESTAMP } inner; /* within metaInfo */
+	enum inner inner;         /* within metaInfo */
+	bool is_quantity;         /* within an element of billableRecords */
 	struct growing dimension; /* of records, whose amount comes next */
 	size_t member_len[ENTRY_MEMBER_COUNT];
 	/* Names seen in the objects of a record, as hashes with the object's number in them. */
@@ -166,6 +187,9 @@ static int end_record(struct json_form *form)
 		entry_fault(form->entry, "is not UTF-8");
 	if (has_lone_surrogate(text))
 		entry_fault(form->entry, "has half a surrogate pair");
+	/* White space to the parser, but not to RFC 8259; strings have none as they are. */
+	if (memchr(text.data, '\v', text.len) != NULL || memchr(text.data, '\f', text.len) != NULL)
+		entry_fault(form->entry, "has a control character between its values");
 	entry_end(form->entry);
 	if (!form->sink->take(form->sink->context, form->entry, text)) {
 		form->status = FORM_ENDED;
@@ -183,6 +207,63 @@ static bool is_in_record(const struct json_form *form)
 static bool is_inner_of(const struct json_form *form, enum entry_member member)
 {
 	return is_in_record(form) && form->member == member && form->depth == form->record_depth + 1;
+}
+
+/* Whether the value at hand is the quantity of an element of metaInfo's billableRecords. */
+static bool is_quantity(const struct json_form *form)
+{
+	return is_in_record(form) && form->member == ENTRY_META_INFO &&
+	       form->inner == INNER_BILLABLE_RECORDS && form->is_quantity &&
+	       form->depth == form->record_depth + 3;
+}
+
+/* Whether a text has no escapes in it; the parser has just told of it. */
+static bool is_plain(const struct json_form *form, struct slice text)
+{
+	uint64_t end = place(form);
+	struct slice raw = text_from(form, end - text.len - 2, end);
+
+	return raw.data[0] == '"' && memcmp(raw.data + 1, text.data, text.len) == 0;
+}
+
+static void fault_of_quantity(struct json_form *form)
+{
+	entry_fault(form->entry, "metaInfo.billableRecords: a quantity must be a number");
+}
+
+static void fault_of_inner(struct json_form *form)
+{
+	entry_fault(form->entry, "metaInfo.%s must be %s", inners[form->inner].name,
+	            inners[form->inner].kind);
+}
+
+/* A scalar that is a member of metaInfo. */
+static void check_inner(struct json_form *form, enum entry_kind kind, struct slice text)
+{
+	bool is_good = kind == ENTRY_TEXT;
+
+	switch (form->inner) {
+	case INNER_OTHER:
+		return;
+	case INNER_BILLABLE_RECORDS:
+		is_good = false;
+		break;
+	case INNER_SKIP_VALIDATION:
+		is_good = kind == ENTRY_OBJECT && !slice_equals(text, "null");
+		break;
+	case INNER_SOURCE:
+		if (is_good)
+			entry_check_source(form->entry, text);
+		break;
+	case INNER_TIMESTAMP:
+		if (is_good)
+			entry_check_timestamp(form->entry, text);
+		if (is_good && !is_plain(form, text))
+			entry_fault(form->entry, "metaInfo.timestamp must be written without escapes");
+		break;
+	}
+	if (!is_good)
+		fault_of_inner(form);
 }
 
 static const char *const kind_names[] = {
@@ -210,14 +291,10 @@ static int scalar(struct json_form *form, enum entry_kind kind, bool is_null, st
 			entry_fault(form->entry, "records.%.*s must be a number", (int)form->dimension.len,
 			            form->dimension.len > 0 ? form->dimension.data : "");
 	} else if (is_inner_of(form, ENTRY_META_INFO)) {
-		if (form->inner == INNER_SOURCE && kind == ENTRY_TEXT)
-			entry_check_source(form->entry, text);
-		else if (form->inner == INNER_SOURCE && !is_null)
-			entry_fault(form->entry, "metaInfo.source must be a string");
-		else if (form->inner == INNER_TIMESTAMP && kind == ENTRY_TEXT)
-			entry_check_timestamp(form->entry, text);
-		else if (form->inner == INNER_TIMESTAMP)
-			entry_fault(form->entry, "metaInfo.timestamp must be a string");
+		check_inner(form, kind, text);
+	} else if (is_quantity(form)) {
+		if (kind != ENTRY_NUMBER)
+			fault_of_quantity(form);
 	} else if (!is_in_record(form) && (form->depth == 0 || form->depth == form->list_depth)) {
 		char reason[ENTRY_REASON_SIZE];
 		snprintf(reason, sizeof reason, "an object was expected, not %s%.*s",
@@ -262,10 +339,13 @@ static int on_start(struct json_form *form, bool is_object)
 		} else if (is_inner_of(form, ENTRY_RECORDS)) {
 			entry_fault(form->entry, "records.%.*s must be a number", (int)form->dimension.len,
 			            form->dimension.len > 0 ? form->dimension.data : "");
-		} else if (is_inner_of(form, ENTRY_META_INFO) && form->inner != INNER_OTHER) {
-			entry_fault(form->entry, "metaInfo.%s must be a string",
-			            form->inner == INNER_SOURCE ? "source" : "timestamp");
+		} else if (is_inner_of(form, ENTRY_META_INFO) && form->inner != INNER_OTHER &&
+		           (form->inner != INNER_BILLABLE_RECORDS || is_object)) {
+			fault_of_inner(form);
+		} else if (is_quantity(form)) {
+			fault_of_quantity(form);
 		}
+		form->is_quantity = false;
 		/* The parser has no limit of its own. */
 		if (form->depth - form->record_depth >= ENTRY_DEPTH_MAX)
 			return broken(form, "is nested too deeply");
@@ -366,9 +446,14 @@ static int on_map_key(void *context, const unsigned char *text, size_t len)
 		growing_clear(&form->dimension, SIZE_KEPT);
 		growing_add(&form->dimension, (struct slice){name.data, len < 100 ? len : 100});
 	} else if (is_inner_of(form, ENTRY_META_INFO)) {
-		form->inner = slice_equals(name, "source")      ? INNER_SOURCE
-		              : slice_equals(name, "timestamp") ? INNER_TIMESTAMP
-		                                                : INNER_OTHER;
+		form->inner = INNER_COUNT - 1;
+		while (form->inner > INNER_OTHER && !slice_equals(name, inners[form->inner].name))
+			form->inner--;
+		/* MariaDB's JSON_VALUE does not find it otherwise. */
+		if (form->inner == INNER_SOURCE && !is_plain(form, name))
+			entry_fault(form->entry, "metaInfo.source must be named without escapes");
+	} else if (form->depth == form->record_depth + 3) {
+		form->is_quantity = slice_equals(name, "quantity");
 	}
 	return 1;
 }
