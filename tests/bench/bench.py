@@ -8,6 +8,7 @@ time is that of the processes, all threads, divided by the answers of the round.
 """
 
 import glob
+import http.client
 import json
 import os
 import pathlib
@@ -28,13 +29,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BENCH = ROOT / "tests/bench"
 BUILD = ROOT / "build/release"
 DATABASE = "usage_record_api"
-PARTS = ("main", "filters", "depths", "memory", "gzip", "load")
 PROCESSES = 2  # workers, children of PHP-FPM, and floor programs
 SIZES = (1000, 100, 20)
 CLIENTS = (1, 8, 64)
 # Clients.  With eight the processors are idle for a fifteenth of the time (two cores, pages
 # of 20); 64 keep them busy, and more pages a second are answered.
 USUAL_LOAD, FULL_LOAD = 8, 64
+GZIP = ("--header", "Accept-Encoding: gzip")  # of wrk
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -87,12 +88,13 @@ class Stack:
     """MariaDB with the data set, the pool, nginx, and PHP-FPM behind the same site."""
 
     def __init__(self, state_dir, is_quick):
+        self.is_quick = is_quick
         self.rows = number("ROWS", 100000 if is_quick else 2000000)
         self.round_count = number("ROUNDS", 1 if is_quick else 7)
         self.round_seconds = number("ROUND_SECONDS", 1 if is_quick else 2)
         self.port = port = number("PORT", 8180)
         self.dir = state_dir / str(self.rows)
-        self.ports = {"service": port, "php": port + 1, "php-spliced": port + 2}
+        self.ports = {"service": port, "php": port + 1, "php-spliced": port + 2, "nginx-gzip": port + 3}
         self.php = None
         memory_mb = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
         self.env = {**os.environ, "PORT": str(port), "WORKERS": str(PROCESSES), "AUTH": "0",
@@ -184,27 +186,32 @@ catch_workers_output = yes
 
     def php_site(self, name):
         """The shipped site with PHP-FPM in the place of the pool, all else the same."""
-        head, server, _ = re.split(r"(?m)^server \{", self.site)
         parameters = {"QUERY_STRING": "$query_string", "DB_USER": "root", "DB_NAME": DATABASE,
                       "DB_SOCKET": self.dir / "mysql.sock",
                       "SCRIPT_FILENAME": BENCH / ("php/spliced.php" if name == "php-spliced"
                                                   else "php/idiomatic.php")}
         lines = "".join(f"\n    fastcgi_param {key} {value};" for key, value in parameters.items())
+        return (self.copy_of_site(name, lines)
+                .replace(f"DB_NAME {name.replace('-', '_')}", f"DB_NAME {DATABASE}")
+                .replace("fastcgi.sock", "php.sock"))
+
+    def copy_of_site(self, name, lines):
+        """The shipped site's server for clients under another name, with these lines more."""
+        head, server, _ = re.split(r"(?m)^server \{", self.site)
         return (f"{head}server {{{lines}{server}"
                 .replace("usage_record_api", name.replace("-", "_"))
-                .replace(f"DB_NAME {name.replace('-', '_')}", f"DB_NAME {DATABASE}")
-                .replace("fastcgi.sock", "php.sock")
                 .replace(f"127.0.0.1:{self.port} ", f"127.0.0.1:{self.ports[name]} "))
 
-    def configure_nginx(self, gzip_level=None):
-        """Sets the sites, and another level of compression if one is given; 0: none."""
-        site = self.site
-        if gzip_level is not None:
-            site = re.sub("gzip_comp_level .*;", f"gzip_comp_level {max(gzip_level, 1)};", site)
-            if gzip_level == 0:
-                site = site.replace("gzip on;", "gzip off;")
+    def gzip_site(self):
+        """The site as it was when nginx compressed: zlib, level 1."""
+        site = self.copy_of_site("nginx-gzip", """
+    gzip on; gzip_types application/json; gzip_comp_level 1; gzip_proxied any; gzip_min_length 1400;""")
+        return re.sub(r".*(gzip off;|HTTP_ACCEPT_ENCODING).*\n", "", site)
+
+    def configure_nginx(self):
+        """Sets the site and its copies."""
         (self.dir / "site.conf").write_text(
-            site + "".join(self.php_site(name) for name in ("php", "php-spliced")))
+            self.site + "".join(self.php_site(name) for name in ("php", "php-spliced")) + self.gzip_site())
         master = int((self.dir / "nginx.pid").read_text())
         before = children(master)
         os.kill(master, signal.SIGHUP)
@@ -248,7 +255,7 @@ catch_workers_output = yes
 
     def wrk(self, name, query, clients, seconds, *options):
         """One round: what wrk saw, and the processor time of each group a page."""
-        app = "workers" if name == "service" else "php"
+        app = "php" if name.startswith("php") else "workers"
         groups = {app: "worker", "nginx": "nginx", "mariadbd": "mariadbd"}
         self.settle()
         before = {group: cpu_ms(self.pids(group)) for group in groups}
@@ -347,12 +354,12 @@ class Targets:
 
 # -- the parts
 
-def check_answers(stack, values):
+def check_answers(stack):
     """All contestants give the same pages before any is measured.  JSON numbers are compared
     as doubles, because that is all that PHP keeps of them."""
     queries = [stack.query(size) for size in SIZES]
     queries += [stack.query(1000, offset=stack.count // 2), stack.query(1000, offset=stack.count - 500)]
-    queries += [stack.query(1000, **{name: value}) for name, value in values.items() if name != "metaInfo"]
+    queries += [stack.query(1000, **{name: value}) for name, value in filter_values(stack).items() if name != "metaInfo"]
     for query in queries:
         pages = {name: json.loads(stack.ask(name, query)[1], parse_int=float) for name in stack.ports}
         for name, page in pages.items():
@@ -384,7 +391,7 @@ def measure_main(stack, targets, results):
     for size in SIZES:
         query = stack.query(size)
         for clients in CLIENTS:
-            contestants = {name: ask(name, query, clients) for name in stack.ports}
+            contestants = {name: ask(name, query, clients) for name in ("service", "php", "php-spliced")}
             if clients in (USUAL_LOAD, FULL_LOAD):
                 contestants["floor"] = lambda seconds, query=query: stack.floor(query, PROCESSES, seconds)
             rounds[size, clients] = Rounds(stack, contestants)
@@ -416,11 +423,11 @@ def measure_main(stack, targets, results):
                     for clients in (USUAL_LOAD, FULL_LOAD))) for size in SIZES])
 
 
-def measure_filters(stack, targets, results, values):
+def measure_filters(stack, targets, results):
     """Each filter on its own: the first page, and the page behind a deep place."""
     depth = stack.count * 9 // 10
     cursor = stack.cursor(depth)
-    filters = {"none": {}, **{name: {name: value} for name, value in values.items()}}
+    filters = {"none": {}, **{name: {name: value} for name, value in filter_values(stack).items()}}
     results["filters"], rows = {}, []
     for name, parameters in filters.items():
         queries = {"first": stack.query(20, **parameters),
@@ -472,54 +479,105 @@ def measure_depths(stack, targets, results):
            "cursor, rows only", "offset ÷ plain OFFSET"), rows)
 
 
-def measure_memory(stack, targets, results, pages):
-    """What a fresh pool has taken after so many pages of 1000."""
+def measure_memory(stack, targets, results):
+    """What a fresh pool has taken after so many compressed pages of 1000."""
+    pages = (100, 1000) if stack.is_quick else (1000, 10000)
     stack.part("workers", "stop")
     stack.part("workers", "start")
     query, asked, figures = stack.query(1000), 0, {}
     for wanted in pages:
         while asked < wanted:
-            seen = stack.wrk("service", query, USUAL_LOAD, 1)
+            seen = stack.wrk("service", query, USUAL_LOAD, 1, *GZIP)
             asked += round(seen["requests_per_second"])
         figures[wanted] = [pss_mib(pid) for pid in stack.pids("workers")]
     first, last = (sum(figures[wanted]) for wanted in pages)
     growth = (last / first - 1) * 100
     results["memory"] = {"pss_mib": {str(wanted): summary(values) for wanted, values in figures.items()},
                          "growth_percent": growth}
-    targets.add(f"MiB (PSS) a worker after {pages[1]} pages of 1000, pool of {PROCESSES}",
+    targets.add(f"MiB (PSS) a worker after {pages[1]} compressed pages of 1000, pool of {PROCESSES}",
                 summary(figures[pages[1]]), 5)
     targets.add(f"growth of the pool's memory from page {pages[0]} to {pages[1]}, %",
                 summary([growth]), 1)
 
 
-def measure_gzip(stack, results):
-    """nginx's levels of compression: bytes, requests a second, processor time."""
-    def ask(level, query):
-        def ask_with_level(seconds):
-            stack.configure_nginx(level)
-            return stack.wrk("service", query, USUAL_LOAD, seconds, "--header", "Accept-Encoding: gzip")
-        return ask_with_level
-
-    levels = (0, 1, 2, 3, 5, 6, 9)
+def measure_gzip(stack, targets, results):
+    """Compressed pages beside those of nginx's own gzip, and what compression costs at all."""
     results["gzip"], rows = {}, []
-    for size in (1000, 20):
+    for size in SIZES:
         query = stack.query(size)
-        rounds = Rounds(stack, {level: ask(level, query) for level in levels})
-        results["gzip"][str(size)] = rounds.figures()
-        rows += [(size, level or "off", *(spread(figure[key]) for key in
-                  ("bytes", "requests_per_second", "p50_ms", "nginx_cpu_ms")))
-                 for level, figure in rounds.figures().items()]
-    stack.configure_nginx()
-    table(f"Compression by nginx, {USUAL_LOAD} clients that accept it",
-          ("page", "gzip_comp_level", "bytes", "requests/s", "p50 ms", "nginx CPU ms"), rows)
+        contestants = {"service": ("service", GZIP), "nginx-gzip": ("nginx-gzip", GZIP), "plain": ("service", ())}
+        rounds = Rounds(stack, {label: lambda seconds, name=name, options=options:
+                                with_sum(stack.wrk(name, query, USUAL_LOAD, seconds, *options))
+                                for label, (name, options) in contestants.items()})
+        results["gzip"][str(size)] = figures = rounds.figures()
+        rows += [(size, label, *(spread(figure[key]) for key in
+                  ("bytes", "requests_per_second", "p50_ms", "worker_cpu_ms", "nginx_cpu_ms", "mariadbd_cpu_ms")))
+                 for label, figure in figures.items()]
+
+        def ratio(key, rounds=rounds):
+            return rounds.ratio(("service", key), ("nginx-gzip", key))
+        if size == 1000:
+            targets.add("gzip, pages of 1000: CPU of worker and nginx ÷ with nginx's gzip", ratio("own_cpu_ms"), 0.4)
+            targets.add("gzip, pages of 1000: bytes ÷ those of nginx's gzip", ratio("bytes"), 1)
+        least = {1000: 2.2, 20: 1.35}.get(size)
+        if least:
+            targets.add(f"gzip, pages of {size}: requests/s ÷ with nginx's gzip", ratio("requests_per_second"), least,
+                        at_least=True)
+    table(f"Compression, {USUAL_LOAD} clients: by the workers, by nginx (level 1), none",
+          ("page", "", "bytes", "requests/s", "p50 ms", "worker CPU ms", "nginx CPU ms", "mariadbd CPU ms"), rows)
+
+
+def with_sum(seen):
+    """A round with the processor time of what is ours to change."""
+    return {**seen, "own_cpu_ms": seen["worker_cpu_ms"] + seen["nginx_cpu_ms"]}
+
+
+def measure_walks(stack, targets, results):
+    """A client that takes one page after the other, by each way to ask for the next one."""
+    count = min(stack.count, 100000)
+    results["walks"], rows = {}, []
+    for limit in (100, 1000):
+        rounds = Rounds(stack, {way: lambda _, way=way: walk(stack, way, limit, count) for way in ("offset", "cursor")})
+        results["walks"][str(limit)] = figures = rounds.figures()
+        for key, what in (("seconds", "time"), ("mariadbd_cpu_ms", "MariaDB's CPU")):
+            targets.add(f"walk of {count} records, limit {limit}: {what} by offset ÷ by cursor",
+                        rounds.ratio(("offset", key), ("cursor", key)), 1.15)
+        rows += [(limit, way, *(spread(figure[key]) for key in ("seconds", "mariadbd_cpu_ms", "worker_cpu_ms")))
+                 for way, figure in figures.items()]
+    table(f"Walks of {count} records, one client", ("limit", "by", "seconds", "mariadbd CPU ms", "worker CPU ms"), rows)
+
+
+def walk(stack, way, limit, count):
+    """One walk over a kept connection, from the newest record on until count of them came."""
+    groups = {"mariadbd": stack.pids("mariadbd"), "worker": stack.pids("workers") | stack.pids("search")}
+    stack.settle()
+    before = {name: cpu_ms(pids) for name, pids in groups.items()}
+    started = time.monotonic()
+    client = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=60)
+    place, taken = "", 0
+    while taken < count:
+        target = f"/org/{stack.organization}/usageRecordGroup?{stack.query(limit)}{place}"
+        client.request("GET", target)
+        answer = client.getresponse()
+        body = answer.read()
+        if answer.status != 200:
+            fail(f"a walk by {way} ended with {answer.status}: {body[:200]}")
+        taken += limit
+        if taken < count:
+            place = (re.sub(rb'{"nextOffset":(\d+).*', rb"&offset=\1", body, flags=re.S).decode() if way == "offset" else
+                     re.search("&cursor=[^&>]+", answer.getheader("Link"))[0])
+    client.close()
+    seconds = time.monotonic() - started
+    return {"seconds": seconds, **{f"{name}_cpu_ms": cpu_ms(pids) - before[name] for name, pids in groups.items()}}
 
 
 # -- the loader
 
-def measure_load(stack, targets, results, rows, round_count):
+def measure_load(stack, targets, results):
     """The loader beside LOAD DATA: the same rows, the same table with its indexes, in turns.
     Of the second load, REPLACE is what takes changes in as the loader does; IGNORE only
     finds that all is there."""
+    rows, round_count = number("LOAD_ROWS", 20000 if stack.is_quick else 1000000), 1 if stack.is_quick else 3
     database = f"{DATABASE}_load"
     lines, ndjson = stack.dir / "load.tsv", stack.dir / "load.ndjson"
     for path, form in ((lines, ()), (ndjson, ("--ndjson",))):
@@ -587,6 +645,10 @@ def machine(stack):
             "commit": version("git", "-C", ROOT, "describe", "--always", "--dirty")}
 
 
+PARTS = {"main": measure_main, "gzip": measure_gzip, "walks": measure_walks, "filters": measure_filters,
+         "depths": measure_depths, "memory": measure_memory, "load": measure_load}
+
+
 def main(words):
     is_quick = "quick" in words
     wanted = [part for part in PARTS if part in words] or list(PARTS)
@@ -602,21 +664,10 @@ def main(words):
         results["run"] = {"rows": stack.rows, "rounds": stack.round_count, "seconds": stack.round_seconds,
                           "processes": PROCESSES}
         table("Machine", ("", ""), {**results["machine"], **results["run"]}.items())
-        values = filter_values(stack)
         if wanted != ["load"]:
-            check_answers(stack, values)
-        if "main" in wanted:
-            measure_main(stack, targets, results)
-        if "filters" in wanted:
-            measure_filters(stack, targets, results, values)
-        if "depths" in wanted:
-            measure_depths(stack, targets, results)
-        if "memory" in wanted:
-            measure_memory(stack, targets, results, (100, 1000) if is_quick else (1000, 10000))
-        if "gzip" in wanted:
-            measure_gzip(stack, results)
-        if "load" in wanted:
-            measure_load(stack, targets, results, number("LOAD_ROWS", 20000 if is_quick else 1000000), 1 if is_quick else 3)
+            check_answers(stack)
+        for part in wanted:
+            PARTS[part](stack, targets, results)
     finally:
         stack.stop()
     targets.show()
