@@ -1,6 +1,7 @@
 #include "serve/call.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "request/search.h"
 #include "serve/json.h"
 #include "serve/response.h"
@@ -16,6 +17,7 @@ bool call_parse(struct call *call, struct filter *filter)
 		response_end_message(call->response, call->json, 400, message);
 		break;
 	case FILTER_NO_MEMORY:
+		log_message(LOG_LEVEL_ERROR, "out of memory for the filter");
 		response_end_failed(call->response, call->json);
 		break;
 	}

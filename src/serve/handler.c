@@ -255,6 +255,8 @@ static void count_request(const struct handler *handler, const struct http_reque
 static enum log_level level_of(const struct http_request *request,
                                const struct http_response *response, bool is_slow)
 {
+	if (response->status == 500)
+		return LOG_LEVEL_ERROR;
 	if (is_slow)
 		return LOG_LEVEL_WARNING;
 	if (response->is_passed_on)

@@ -1,5 +1,6 @@
 #include "serve/listing.h"
 
+#include "base/log.h"
 #include "request/search.h"
 #include "serve/call.h"
 #include "serve/json.h"
@@ -45,6 +46,8 @@ static void respond_page(struct call *call, const struct filter *filter)
 		response_end_message(response, call->json, 400, refusal);
 		return;
 	}
+	if (status == REPOSITORY_OK && body.len == 0)
+		log_message(LOG_LEVEL_ERROR, "out of memory for the end of the page");
 	if (status != REPOSITORY_OK || body.len == 0) {
 		response_end_failed(response, call->json);
 		return;

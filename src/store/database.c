@@ -154,8 +154,11 @@ static enum database_status ensure_connection(struct database *database)
 		check_standing(database);
 	if (database->connection != NULL)
 		return DATABASE_OK;
-	if (clock_ms() < database->retry_at_ms)
+	if (clock_ms() < database->retry_at_ms) {
+		log_message(LOG_LEVEL_ERROR, "no connection: the last attempt failed less than %d ms ago",
+		            DATABASE_BACK_OFF_MS);
 		return DATABASE_UNAVAILABLE;
+	}
 	struct connection *connection = connect_best(database, &standing);
 	if (connection == NULL) {
 		database->retry_at_ms = clock_ms() + DATABASE_BACK_OFF_MS;

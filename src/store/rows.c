@@ -187,8 +187,11 @@ static enum database_status fetch_rest(struct rows *rows)
 			            column, (unsigned long long)rows->serial_id);
 			return DATABASE_FAILED;
 		}
-		if (!resize_document(rows, column, rows->lengths[column]))
+		if (!resize_document(rows, column, rows->lengths[column])) {
+			log_message(LOG_LEVEL_ERROR, "out of memory for %lu bytes of record %llu",
+			            rows->lengths[column], (unsigned long long)rows->serial_id);
 			return DATABASE_FAILED;
+		}
 		if (mysql_stmt_fetch_column(rows->statement->handle, &rows->binds[column], (unsigned)column,
 		                            0) != 0)
 			return failure(rows);

@@ -215,6 +215,19 @@ def test_a_server_fault_tells_the_request_id_and_nothing_else(own_service):
     assert lines[-1]["status"] == 500
 
 
+def test_each_answer_without_a_database_has_its_reason_in_the_log(own_service):
+    """Whatever the level, and though a worker asks for a connection only now and then."""
+    own_service.settings["LOG_LEVEL"] = "error"
+    own_service.close_database()
+    own_service.stack("database", "stop")
+    own_service.stack("workers", "start")
+    own_service.stack("nginx", "start")
+    for number in range(8):
+        assert own_service.ask(path("o"), X_Request_Id=f"away-{number}").status == 500
+        message, request = own_service.log_of(f"away-{number}")[-2:]
+        assert "connect" in message["message"] and request["status"] == 500
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "BREW"])
 def test_other_methods_are_not_allowed(service, method):
     if method == "CONNECT":  # a malformed request to nginx

@@ -1,7 +1,9 @@
 """The worker process by itself: its life, its command line, its peers, its memory."""
 
 import contextlib
+import json
 import os
+import resource
 import signal
 import socket
 import struct
@@ -257,6 +259,26 @@ def test_memory_comes_back_after_long_documents(service, worker, organization):
     assert len(worker.ask(f"/org/{organization}/usageRecordGroup?endDate=2024-08-12").body) > 30_000_000
     worker.ask("/org/nobody/usageRecordGroup")
     assert worker.pss() < memory + 4096
+
+
+@pytest.mark.unsanitized  # AddressSanitizer wants an address space of its own
+def test_whatever_does_not_fit_memory_is_named_in_the_log(service, worker, organization):
+    """One long record, with room for nothing of it, for the library's copy, for the row's, ..."""
+    service.insert(organization, meta_info='{"t":"%s"}' % ("x" * 8_000_000))
+    worker.start()
+    target = f"/org/{organization}/usageRecordGroup?endDate=2024-08-12"
+    assert worker.ask(target + "&partner=AZURE").status == 200
+    size = worker.status("VmSize") * 1024
+    statuses = []
+    for room in range(2, 48, 3):
+        resource.prlimit(worker.process.pid, resource.RLIMIT_AS, (size + room * 2**20, resource.RLIM_INFINITY))
+        statuses.append(worker.ask(target, HTTP_X_REQUEST_ID=f"room-{len(statuses)}").status)
+    assert worker.end(signal.SIGTERM, 5) == 0
+    assert statuses[0] == 500 and statuses[-1] == 200 and set(statuses) == {200, 500}
+    lines = [json.loads(line) for line in worker.log_path.read_text().splitlines()]
+    for number, status in enumerate(statuses):
+        own = [line["event"] for line in lines if line.get("request_id") == f"room-{number}" and line["level"] == "error"]
+        assert own[-2:] == (["message", "request"] if status == 500 else [])
 
 
 # -- the command line
