@@ -22,12 +22,14 @@
 #include "base/utf8.h"
 #include "load/reader.h"
 #include "load/upsert.h"
+#include "request/cells.h"
 #include "settings.h"
 
 enum { PROGRESS_MS = 500 };
 
 struct load {
 	struct upsert *upsert;
+	struct cells *cells; /* NULL: none */
 	bool is_dry;
 	FILE *rejects;
 	const char *rejects_name;
@@ -171,10 +173,26 @@ static bool flush(struct load *load)
 	return is_good;
 }
 
+/* Another cell's record would be stored where nobody looks for it. */
+static void check_cell(struct load *load, struct entry *entry)
+{
+	char reason[CELLS_REASON_SIZE];
+
+	if (!cells_refresh(load->cells, reason)) {
+		wipe_progress(load);
+		fprintf(stderr, "usage-record-api-load: %s; what was read before still counts\n", reason);
+	}
+	const char *cell = cells_away(load->cells, entry_text(entry, ENTRY_ORGANIZATION_ID));
+	if (cell != NULL)
+		entry_fault(entry, "its organization lives in cell %s", cell);
+}
+
 static bool take(void *context, struct entry *entry, struct slice text)
 {
 	struct load *load = context;
 
+	if (load->cells != NULL && entry->reason[0] == '\0')
+		check_cell(load, entry);
 	if (entry->reason[0] != '\0')
 		return refuse(load, entry, text);
 	/* Of two records of one id the second meets the first in the table. */
@@ -289,8 +307,14 @@ static int run(struct load *load, const struct settings *settings, enum reader_f
 	struct sigaction action = {.sa_handler = on_signal};
 	struct database *database = database_open(&settings->database);
 	struct entry *entries = calloc(UPSERT_RECORDS_MAX, sizeof *entries);
+	char reason[CELLS_REASON_SIZE];
 	int exit_status = EXIT_FAILURE;
 
+	if (settings->cells_file[0] != '\0' &&
+	    (load->cells = cells_open(settings->cells_file, settings->cell, reason)) == NULL) {
+		fprintf(stderr, "usage-record-api-load: %s\n", reason);
+		goto out;
+	}
 	if (database == NULL || entries == NULL || (load->upsert = upsert_open(database)) == NULL) {
 		fputs("usage-record-api-load: out of memory\n", stderr);
 		goto out;
@@ -315,6 +339,7 @@ out:
 		growing_free(&entries[i].bytes);
 	free(entries);
 	upsert_close(load->upsert);
+	cells_close(load->cells);
 	database_close(database);
 	return exit_status;
 }
@@ -359,6 +384,13 @@ int main(int argc, char **argv)
 	}
 	if (!settings_read(&settings, stderr))
 		return 2;
+	if (settings.cells_file[0] != '\0' && settings.cell[0] == '\0') {
+		fputs(
+		    "usage-record-api-load: with USAGE_RECORD_API_CELLS_FILE, USAGE_RECORD_API_CELL has to "
+		    "say whose database this is\n",
+		    stderr);
+		return 2;
+	}
 	settings.database.connection.is_writer = true;
 	log_open(LOG_LEVEL_WARNING, LOG_TARGET_STDERR);
 	if (load.rejects_name != NULL && (load.rejects = fopen(load.rejects_name, "we")) == NULL) {

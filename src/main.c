@@ -15,17 +15,20 @@
 #include "serve/authorizer.h"
 #include "serve/handler.h"
 #include "serve/server.h"
+#include "request/cells.h"
 #include "settings.h"
 #include "store/repository.h"
 
 static void usage(FILE *out)
 {
-	fputs("usage: usage-record-api [--check-config | --help | --version]\n"
+	fputs("usage: usage-record-api [--cell-of ORGANIZATION | --check-config | --help | --version]\n"
 	      "\n"
 	      "A FastCGI worker that lists usage record groups: serves the listening socket on\n"
 	      "its standard input, as spawn-fcgi and systemd hand it over, until it gets TERM,\n"
 	      "INT, HUP or USR1.\n"
 	      "\n"
+	      "  --cell-of ORGANIZATION\n"
+	      "                  print the cell where an organization lives, by CELLS_FILE, and exit\n"
 	      "  --check-config  check the settings, print those in effect, and exit\n"
 	      "  --help          print this text and exit\n"
 	      "  --version       print the version and exit\n"
@@ -35,20 +38,42 @@ static void usage(FILE *out)
 	settings_help(out);
 }
 
+static int print_cell(const struct settings *settings, const char *organization)
+{
+	char reason[CELLS_REASON_SIZE];
+	struct cells *cells =
+	    settings->cells_file[0] != '\0' ? cells_open(settings->cells_file, "", reason) : NULL;
+
+	if (cells == NULL) {
+		fputs("usage-record-api: --cell-of wants USAGE_RECORD_API_CELLS_FILE\n", stderr);
+		return 2;
+	}
+	puts(cells_away(cells, slice_of(organization)));
+	cells_close(cells);
+	return EXIT_SUCCESS;
+}
+
 static int serve(const struct settings *settings)
 {
 	struct database *database = NULL;
 	struct repository *repository = NULL;
 	struct authorizer *authorizer = NULL;
 	struct handler *handler = NULL;
+	struct cells *cells = NULL;
+	char reason[CELLS_REASON_SIZE];
 	struct repository_limits limits = {.search_ms = settings->search_timeout_ms,
 	                                   .page_bytes = settings->page_bytes};
 	int exit_status = EXIT_FAILURE;
 
+	if (settings->cells_file[0] != '\0' &&
+	    (cells = cells_open(settings->cells_file, settings->cell, reason)) == NULL) {
+		log_message(LOG_LEVEL_ERROR, "%s", reason);
+		goto out;
+	}
 	if ((database = database_open(&settings->database)) == NULL ||
 	    (repository = repository_open(database, &limits)) == NULL ||
 	    (authorizer = authorizer_open(database, settings->key_memory_s)) == NULL ||
-	    (handler = handler_open(repository, authorizer, settings->slow_ms)) == NULL) {
+	    (handler = handler_open(repository, authorizer, cells, settings->slow_ms)) == NULL) {
 		log_message(LOG_LEVEL_ERROR, "out of memory");
 		goto out;
 	}
@@ -67,21 +92,27 @@ out:
 	authorizer_close(authorizer);
 	repository_close(repository);
 	database_close(database);
+	cells_close(cells);
 	return exit_status;
 }
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {{"check-config", no_argument, NULL, 'c'},
+	static const struct option options[] = {{"cell-of", required_argument, NULL, 'C'},
+	                                        {"check-config", no_argument, NULL, 'c'},
 	                                        {"help", no_argument, NULL, 'h'},
 	                                        {"version", no_argument, NULL, 'V'},
 	                                        {NULL, 0, NULL, 0}};
 	struct settings settings;
+	const char *organization = NULL;
 	bool is_check = false;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "hV", options, NULL)) != -1) {
 		switch (option) {
+		case 'C':
+			organization = optarg;
+			break;
 		case 'c':
 			is_check = true;
 			break;
@@ -103,6 +134,8 @@ int main(int argc, char **argv)
 	}
 	if (!settings_read(&settings, stderr))
 		return 2;
+	if (organization != NULL)
+		return print_cell(&settings, organization);
 	if (is_check) {
 		settings_print(&settings, stdout);
 		return EXIT_SUCCESS;

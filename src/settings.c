@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "request/cells.h"
 #include "store/hosts.h"
 
 #define PREFIX "USAGE_RECORD_API_"
@@ -31,6 +32,12 @@ static const struct setting {
 	unsigned word_count;
 } table[] = {
 #define AT(member) offsetof(struct settings, member)
+    {"CELL", SETTING_TEXT, AT(cell), "",
+     "the cell whose database this is, where CELLS_FILE is set; empty: the gate, which has none", 0,
+     0, NULL, 0},
+    {"CELLS_FILE", SETTING_TEXT, AT(cells_file), "",
+     "file with a line \"ORGANIZATION CELL\" for each organization outside the cell \"default\"", 0,
+     0, NULL, 0},
     {"DB_CONNECT_TIMEOUT_S", SETTING_NUMBER, AT(database.connection.connect_timeout_s), "1",
      "seconds that connecting to one host may take", 1, 60, NULL, 0},
     {"DB_HOST", SETTING_TEXT, AT(database.hosts), "",
@@ -159,6 +166,30 @@ static bool check_folder(const char *file, FILE *err)
 	return false;
 }
 
+static bool check_cells(const struct settings *settings, FILE *err)
+{
+	char reason[CELLS_REASON_SIZE];
+
+	if (settings->cells_file[0] == '\0') {
+		if (settings->cell[0] == '\0')
+			return true;
+		fputs("usage-record-api: " PREFIX "CELL wants " PREFIX "CELLS_FILE\n", err);
+		return false;
+	}
+	if (settings->cell[0] != '\0' && !cells_is_name(slice_of(settings->cell))) {
+		fprintf(err,
+		        "usage-record-api: " PREFIX
+		        "CELL must be 1 to 32 of a to z, 0 to 9 and _, not \"%s\"\n",
+		        settings->cell);
+		return false;
+	}
+	struct cells *cells = cells_open(settings->cells_file, settings->cell, reason);
+	if (cells == NULL)
+		fprintf(err, "usage-record-api: %s\n", reason);
+	cells_close(cells);
+	return cells != NULL;
+}
+
 /* What each setting by itself cannot know. */
 static bool check_together(const struct settings *settings, FILE *err)
 {
@@ -192,6 +223,7 @@ static bool check_together(const struct settings *settings, FILE *err)
 			is_good = false;
 		}
 	}
+	is_good &= check_cells(settings, err);
 	return check_folder(settings->metrics_file, err) && is_good;
 }
 

@@ -15,6 +15,7 @@
 
 struct settings {
 	struct database_options database;
+	const char *cell, *cells_file;
 	enum log_level log_level;
 	enum log_target log_target;
 	const char *metrics_file;

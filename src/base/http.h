@@ -48,6 +48,9 @@ struct http_request {
 	/* USAGE_RECORD_API_BASE_URL: where clients reach the service, in front of "/org/..."; "": the
 	 * web server does not say. */
 	const char *base_url;
+	/* USAGE_RECORD_API_CELLS: the web server's way to the cells, of which the last word is the
+	 * name of a cell; "": none. */
+	const char *cells_location;
 	enum http_role role;
 };
 
@@ -62,7 +65,7 @@ struct http_response {
 	struct slice body; /* what Content-Length counts; borrowed */
 	bool is_head;      /* the body is counted, but not sent */
 	enum http_work work;
-	bool is_passed_on; /* no answer, but the word to ask the pool for searches */
+	bool is_passed_on; /* no answer, but the word to ask another pool */
 	/* What the client accepts, and what compresses a body then. */
 	const char *accept_encoding;
 	struct compress *compress;

@@ -7,6 +7,7 @@
 #include "base/metrics.h"
 #include "base/record.h"
 #include "base/url.h"
+#include "request/cells.h"
 #include "serve/authorizer.h"
 #include "serve/call.h"
 #include "serve/compress.h"
@@ -17,6 +18,7 @@
 struct handler {
 	struct repository *repository;
 	struct authorizer *authorizer;
+	struct cells *cells; /* NULL: none */
 	struct json *json;
 	struct compress *compress;
 	unsigned slow_ms;
@@ -28,7 +30,7 @@ struct handler {
 };
 
 struct handler *handler_open(struct repository *repository, struct authorizer *authorizer,
-                             unsigned slow_ms)
+                             struct cells *cells, unsigned slow_ms)
 {
 	struct handler *handler = calloc(1, sizeof *handler);
 
@@ -40,6 +42,7 @@ struct handler *handler_open(struct repository *repository, struct authorizer *a
 	}
 	handler->repository = repository;
 	handler->authorizer = authorizer;
+	handler->cells = cells;
 	handler->slow_ms = slow_ms;
 	return handler;
 }
@@ -101,10 +104,55 @@ static void split_target(const struct http_request *request, struct slice *path,
 	}
 }
 
+/* The organization of the request at hand, decoded into text; empty: nobody's. */
+static struct slice decode_organization(const struct handler *handler,
+                                        char text[static RECORD_ID_LEN_MAX + 1])
+{
+	size_t len;
+
+	if (url_decode(handler->organization, URL_PATH, text, RECORD_ID_LEN_MAX + 1, &len) != URL_OK)
+		len = 0;
+	return (struct slice){text, len};
+}
+
+/*
+ * Whether the organization lives in this worker's cell; else the answer is complete: the word
+ * to ask its own, or a 500 where settings and site do not fit together.  What is nobody's lives
+ * in the default cell.  Whoever has the wrong database never answers.
+ */
+static bool is_at_home(struct handler *handler, const struct http_request *request,
+                       struct http_response *response, struct slice organization)
+{
+	char reason[CELLS_REASON_SIZE];
+
+	if (handler->cells == NULL) {
+		if (request->cells_location[0] == '\0')
+			return true;
+		log_message(LOG_LEVEL_ERROR, "the web server knows cells, but no CELLS_FILE is set");
+		response_end_failed(response, handler->json);
+		return false;
+	}
+	if (!cells_refresh(handler->cells, reason))
+		log_message(LOG_LEVEL_ERROR, "%s; what was read before still counts", reason);
+	const char *cell = cells_away(handler->cells, organization);
+	if (cell == NULL)
+		return true;
+	if (request->cells_location[0] != '\0') {
+		response_send_to(response, request->cells_location, cell);
+	} else {
+		log_message(LOG_LEVEL_ERROR,
+		            "the organization lives in cell %s, and the web server names no way there",
+		            cell);
+		response_end_failed(response, handler->json);
+	}
+	return false;
+}
+
 static void respond_call(struct handler *handler, const struct http_request *request,
                          struct http_response *response)
 {
 	struct call *call = &handler->call;
+	char organization[RECORD_ID_LEN_MAX + 1];
 
 	*call = (struct call){.repository = handler->repository,
 	                      .json = handler->json,
@@ -132,7 +180,8 @@ static void respond_call(struct handler *handler, const struct http_request *req
 		response_end_message(response, handler->json, 405, "only GET and HEAD are allowed here");
 		return;
 	}
-	handler->route->respond(call);
+	if (is_at_home(handler, request, response, decode_organization(handler, organization)))
+		handler->route->respond(call);
 }
 
 /*
@@ -143,18 +192,16 @@ static void respond_call(struct handler *handler, const struct http_request *req
 static void respond_authorizer(struct handler *handler, const struct http_request *request,
                                struct http_response *response)
 {
-	struct slice path, query;
+	struct slice path, query, organization = {"", 0};
 	struct filter_request given;
-	char organization[RECORD_ID_LEN_MAX + 1];
-	size_t len = 0;
+	char text[RECORD_ID_LEN_MAX + 1];
 
 	split_target(request, &path, &query);
-	if (routes_find(path, &handler->organization, &handler->route, &given) == ROUTES_REFUSED ||
-	    url_decode(handler->organization, URL_PATH, organization, sizeof organization, &len) !=
-	        URL_OK)
-		len = 0; /* nobody's */
-	switch (authorizer_check(handler->authorizer, slice_of(request->authorization),
-	                         (struct slice){organization, len})) {
+	if (routes_find(path, &handler->organization, &handler->route, &given) != ROUTES_REFUSED)
+		organization = decode_organization(handler, text);
+	if (!is_at_home(handler, request, response, organization))
+		return;
+	switch (authorizer_check(handler->authorizer, slice_of(request->authorization), organization)) {
 	case AUTHORIZER_ALLOWED:
 		response_end_message(response, handler->json, 200, "allowed");
 		return;
@@ -181,7 +228,8 @@ static void respond_local(struct handler *handler, const struct http_request *re
 	if (strcmp(request->target, "/healthz") == 0) {
 		response_end_message(response, handler->json, 200, "alive");
 	} else if (strcmp(request->target, "/readyz") == 0) {
-		bool is_ready = repository_check(handler->repository) == REPOSITORY_OK;
+		bool is_gate = handler->cells != NULL && cells_is_gate(handler->cells); /* asks none */
+		bool is_ready = is_gate || repository_check(handler->repository) == REPOSITORY_OK;
 		response_end_message(response, handler->json, is_ready ? 200 : 503,
 		                     is_ready ? "the database answers" : "the database does not answer");
 	} else if (strcmp(request->target, "/metrics") == 0) {

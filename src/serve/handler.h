@@ -9,13 +9,14 @@
 #include "base/http.h"
 
 struct authorizer;
+struct cells;
 struct handler;
 struct repository;
 
-/* slow_ms: requests that take longer are logged as warnings.  repository and authorizer
- * are borrowed until handler_close.  NULL when memory ran out. */
+/* slow_ms: requests that take longer are logged as warnings.  cells: NULL when
+ * there are none.  All are borrowed until handler_close.  NULL when memory ran out. */
 struct handler *handler_open(struct repository *repository, struct authorizer *authorizer,
-                             unsigned slow_ms);
+                             struct cells *cells, unsigned slow_ms);
 void handler_close(struct handler *handler); /* NULL is fine */
 
 /*

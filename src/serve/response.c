@@ -115,19 +115,25 @@ void response_end_message(struct http_response *response, struct json *json, int
 	response_end(response, status, json_string(json, slice_of(message)));
 }
 
+void response_send_to(struct http_response *response, const char *location, const char *name)
+{
+	/* No header more: nginx would add some of them to those of the answer itself. */
+	response->headers.len = 0;
+	TEXT_ADD(&response->headers, "Status: 200 OK\r\nX-Accel-Redirect: ");
+	text_add(&response->headers, slice_of(location));
+	text_add(&response->headers, slice_of(name));
+	TEXT_ADD(&response->headers, "\r\n\r\n");
+	response->status = 200;
+	response->body = (struct slice){NULL, 0};
+	response->is_passed_on = true;
+}
+
 bool response_pass_on(struct http_response *response, const struct http_request *request)
 {
 	response->work = HTTP_SEARCH;
 	if (request->search_location[0] == '\0')
 		return false;
-	/* No header more: nginx would add some of them to those of the answer itself. */
-	response->headers.len = 0;
-	TEXT_ADD(&response->headers, "Status: 200 OK\r\nX-Accel-Redirect: ");
-	text_add(&response->headers, slice_of(request->search_location));
-	TEXT_ADD(&response->headers, "\r\n\r\n");
-	response->status = 200;
-	response->body = (struct slice){NULL, 0};
-	response->is_passed_on = true;
+	response_send_to(response, request->search_location, "");
 	return true;
 }
 

@@ -26,10 +26,13 @@ void response_end_as(struct http_response *response, int status, const char *con
 void response_end_message(struct http_response *response, struct json *json, int status,
                           const char *message);
 
+/* Ends the answer as the word to ask elsewhere: nginx obeys X-Accel-Redirect without its client
+ * ever seeing it.  The location is its own word, name ours. */
+void response_send_to(struct http_response *response, const char *location, const char *name);
+
 /*
  * To be asked by whoever is about to begin a search.  True when the web server has a pool for
- * these: the answer then sends it there and is complete.  nginx obeys X-Accel-Redirect without
- * its client ever seeing it; the location is its own word.
+ * these: the answer then sends it there and is complete.
  */
 bool response_pass_on(struct http_response *response, const struct http_request *request);
 

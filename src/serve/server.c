@@ -286,6 +286,7 @@ static void answer(const FCGX_Request *request, int fd, const struct server_hand
 	    .authorization = parameter(request, "HTTP_AUTHORIZATION"),
 	    .accept_encoding = parameter(request, "HTTP_ACCEPT_ENCODING"),
 	    .search_location = parameter(request, "USAGE_RECORD_API_SEARCH"),
+	    .cells_location = parameter(request, "USAGE_RECORD_API_CELLS"),
 	    .base_url = parameter(request, "USAGE_RECORD_API_BASE_URL"),
 	    .role = find_role(request)};
 

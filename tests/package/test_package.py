@@ -31,6 +31,7 @@ UNITS = subprocess.run(["pkg-config", "--variable=systemdsystemunitdir", "system
                        text=True).stdout.strip() or "/usr/lib/systemd/system"
 
 PACKAGE_FILES = f"""\
+-rw-r--r-- /etc/nginx/sites-available/usage-record-api-cells.conf
 -rw-r--r-- /etc/nginx/sites-available/usage-record-api.conf
 -rw-r----- /etc/usage-record-api/client.cnf
 -rw-r--r-- /etc/usage-record-api/usage-record-api.conf
@@ -51,6 +52,7 @@ PACKAGE_FILES = f"""\
 -rw-r--r-- /usr/share/doc/usage-record-api/openapi.yaml.gz
 -rw-r--r-- /usr/share/doc/usage-record-api/operations.md.gz
 -rw-r--r-- /usr/share/doc/usage-record-api/prometheus-rules.yml
+-rw-r--r-- /usr/share/doc/usage-record-api/scaling.md.gz
 -rw-r--r-- /usr/share/lintian/overrides/usage-record-api
 -rw-r--r-- /usr/share/man/man8/usage-record-api-key.8.gz
 -rw-r--r-- /usr/share/man/man8/usage-record-api-load.8.gz
@@ -84,9 +86,11 @@ INSTALLED_FILES = """\
 /usr/local/share/doc/usage-record-api/openapi.yaml
 /usr/local/share/doc/usage-record-api/operations.md
 /usr/local/share/doc/usage-record-api/prometheus-rules.yml
+/usr/local/share/doc/usage-record-api/scaling.md
 /usr/local/share/man/man8/usage-record-api-key.8
 /usr/local/share/man/man8/usage-record-api-load.8
 /usr/local/share/man/man8/usage-record-api.8
+/usr/local/share/usage-record-api/nginx/usage-record-api-cells.conf
 /usr/local/share/usage-record-api/nginx/usage-record-api.conf
 /usr/local/share/usage-record-api/sql/001-usage-record-group.sql
 /usr/local/share/usage-record-api/sql/002-api-key.sql

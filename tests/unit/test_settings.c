@@ -95,6 +95,10 @@ static void test_settings_refuses(void **state)
 	    {"USAGE_RECORD_API_DB_HOST", "\"db1,db2\"",
 	     "usage-record-api: USAGE_RECORD_API_DB_HOST must be 1 to 8 of host, host:port or "
 	     "[address]:port, separated by commas, not \"\"db1,db2\"\"\n"},
+	    {"USAGE_RECORD_API_CELL", "b",
+	     "usage-record-api: USAGE_RECORD_API_CELL wants USAGE_RECORD_API_CELLS_FILE\n"},
+	    {"USAGE_RECORD_API_CELLS_FILE", "/no/such/file",
+	     "usage-record-api: /no/such/file: No such file or directory\n"},
 	    {"USAGE_RECORD_API_DB_OPTION_FILE", "/no/such/file",
 	     "usage-record-api: /no/such/file: No such file or directory\n"},
 	    {"USAGE_RECORD_API_DB_STATEMENT_TIMEOUT_MS", "7000",

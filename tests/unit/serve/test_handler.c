@@ -86,6 +86,7 @@ static const char *ask_for(enum http_role role, const char *method, const char *
 	                               .authorization = "Key s3cret",
 	                               .accept_encoding = accept_encoding,
 	                               .search_location = search_location,
+	                               .cells_location = "",
 	                               .base_url = base_url,
 	                               .role = role};
 	static char text[HTTP_HEADERS_SIZE];
@@ -506,6 +507,7 @@ static void test_handler_request_id(void **state)
 		                               .authorization = "",
 		                               .accept_encoding = "",
 		                               .search_location = "",
+		                               .cells_location = "",
 		                               .base_url = "",
 		                               .role = HTTP_CALL};
 		handler_respond(handler, &request, &response);
@@ -627,7 +629,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	log_open(LOG_LEVEL_ERROR, LOG_TARGET_STDERR);
-	return (handler = handler_open(NULL, NULL, 1000)) == NULL;
+	return (handler = handler_open(NULL, NULL, NULL, 1000)) == NULL;
 }
 
 static int tear_down(void **state)
