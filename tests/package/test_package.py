@@ -65,6 +65,7 @@ PACKAGE_FILES = f"""\
 -rwxr-xr-x /usr/share/usage-record-api/sql/client
 -rw-r--r-- /usr/share/usage-record-api/sql/loader-account.sql
 -rwxr-xr-x /usr/share/usage-record-api/sql/migrate
+-rwxr-xr-x /usr/share/usage-record-api/sql/partition
 -rw-r--r-- /usr/share/usage-record-api/sql/server.cnf
 """
 
@@ -100,6 +101,7 @@ INSTALLED_FILES = """\
 /usr/local/share/usage-record-api/sql/client
 /usr/local/share/usage-record-api/sql/loader-account.sql
 /usr/local/share/usage-record-api/sql/migrate
+/usr/local/share/usage-record-api/sql/partition
 /usr/local/share/usage-record-api/sql/server.cnf
 """
 
