@@ -53,7 +53,8 @@ def site():
 def log_of(site, **wanted):
     """The last line of the site's log with these members; each line has to be JSON."""
     def lines():
-        found = [json.loads(line) for line in (site.dir / "access.log").read_text(encoding="utf-8").splitlines()]
+        whole = (site.dir / "access.log").read_bytes().rpartition(b"\n")[0]  # the last may still be on its way
+        found = [json.loads(line) for line in whole.decode("utf-8").splitlines()]
         return [line for line in found if wanted.items() <= line.items()]
     return wait_until(lines)[-1]
 
