@@ -1,3 +1,4 @@
+import hashlib
 import signal
 
 import pytest
@@ -42,8 +43,21 @@ def own_service():
 
 @pytest.fixture
 def organization(request):
-    """The id of an organization that no other test uses, at most 64 characters."""
-    return request.node.nodeid.rsplit("::", 1)[1].encode().hex()[-40:]
+    """The id of an organization that no other test uses."""
+    return hashlib.sha256(request.node.nodeid.encode("utf-8", "surrogateescape")).hexdigest()[:40]
+
+
+@pytest.fixture
+def insert(service):
+    """Inserts records of organizations whose names matter; they go with the test."""
+    organizations = set()
+
+    def insert(organization, **columns):
+        organizations.add(organization)
+        return service.insert(organization, **columns)
+    yield insert
+    for organization in organizations:
+        service.sql("DELETE FROM usage_record_group WHERE organization_id = %s", [organization])
 
 
 def describe_sample(service):

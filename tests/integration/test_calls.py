@@ -23,9 +23,9 @@ def ids(answer):
 
 
 @pytest.mark.parametrize("identifier", ["5a3e", "a/b", "a b+c", "é", "x" * 64, "%2F"])
-def test_one_record_is_the_one_of_the_list(service, identifier):
-    service.insert("singles", id=identifier, meta_info='{"a":0.10000000000000000555}', records='{"n":1.50}')
-    service.insert("others", id=identifier)
+def test_one_record_is_the_one_of_the_list(service, insert, identifier):
+    insert("singles", id=identifier, meta_info='{"a":0.10000000000000000555}', records='{"n":1.50}')
+    insert("others", id=identifier)
     answer = service.ask(f"/org/singles/usageRecordGroup/{quote(identifier)}", X_Request_Id="one")
     listed = service.ask(f"/org/singles/usageRecordGroup?{WINDOW}").json()["usageRecordGroups"]
     assert answer.status == 200 and answer.header("Content-Type") == "application/json"
@@ -38,8 +38,8 @@ def test_one_record_is_the_one_of_the_list(service, identifier):
 
 
 @pytest.mark.parametrize("identifier", ["nobody", "5A3E", "5a3e%20", "%C3%A9%CC%81"])
-def test_no_record_is_a_404(service, identifier):
-    service.insert("few", id="5a3e") if identifier == "nobody" else None
+def test_no_record_is_a_404(service, insert, identifier):
+    insert("few", id="5a3e")
     for organization in ("few", "nobody"):
         answer = service.ask(f"/org/{organization}/usageRecordGroup/{identifier}")
         assert answer.status == 404 and answer.header("Content-Type") == "application/json"
@@ -84,9 +84,9 @@ def test_a_path_is_the_filter(service, sample, call, parameter, column):
     assert service.ask(f"/org/{organization}/{call}/nobody/usageRecordGroup").body == b'{"nextOffset":0,"usageRecordGroups":[]}'
 
 
-def test_a_killed_query_is_no_404(service):
+def test_a_killed_query_is_no_404(service, insert):
     """What is not found is asked for twice; a statement of one record reads one row of one index."""
-    service.insert("once", id="there")
+    insert("once", id="there")
     service.ask("/org/once/usageRecordGroup/there")
     before = reads_by_key(service)
     assert service.ask("/org/once/usageRecordGroup/there").status == 200

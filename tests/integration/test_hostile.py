@@ -123,9 +123,8 @@ def test_paths_that_do_not_exist(service, path):
     ("a/b", "a%2Fb"), ("a/b", "a%2fb"), ("..a", "..a"), ("...", "..."), ("a;b=c", "a;b=c"), ("a+b", "a+b"),
     ("a+b", "a%2Bb"), ("a b", "a%20b"), ("a\\b", "a%5Cb"), ("a?b", "a%3Fb"), ("a#b", "a%23b"), ("%2F", "%252F"),
     ("../b", "..%2Fb"), ("a:b@c", "a:b@c"), ("~a", "~a")])
-def test_odd_organizations_are_reached_and_no_others(service, organization, segment):
-    if not service.sql("SELECT 1 FROM usage_record_group WHERE organization_id = %s", [organization]):
-        service.insert(organization)
+def test_odd_organizations_are_reached_and_no_others(service, insert, organization, segment):
+    insert(organization)
     groups = service.ask(f"/org/{segment}/usageRecordGroup?endDate=2024-08-12").json()["usageRecordGroups"]
     assert [group["organizationID"] for group in groups] == [organization]
 
