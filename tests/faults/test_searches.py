@@ -14,6 +14,9 @@ from service import ROOT, Service
 
 CLIENTS = 16
 LONGEST_S = 60  # until nginx answers for a pool that is too busy
+# What a page may take beside the greedy when ten times as long as alone is less: 16 clients and all servers
+# share the processors, perhaps with other tests.  Where pages wait for searches it is 100 ms to seconds.
+BUSY_MS, QUIET_MS = 50, 10
 SCRIPT = """
 import json, sys, time
 import service
@@ -105,7 +108,5 @@ def test_no_page_waits_for_the_greedy(greedy, name, duration, is_long):
           f"{percentile(alone, .5):.2f}, {percentile(alone, .99):.2f} ms, beside {percentile(beside, .5):.2f}, "
           f"{percentile(beside, .99):.2f} ms")
     assert set(statuses) <= {200, 400} and slowest[0] < LONGEST_S
-    # 16 clients and the servers share two cores, so that a single slow page says little.
-    assert percentile(beside, .5) <= 10 * max(percentile(alone, .5), 1)
-    if is_long:
-        assert percentile(beside, .99) <= 10 * max(percentile(alone, .99), 1)
+    part, floor_ms = (.99, QUIET_MS) if is_long else (.5, BUSY_MS)
+    assert percentile(beside, part) <= max(10 * percentile(alone, part), floor_ms)
