@@ -251,6 +251,19 @@ enum json_text_status json_text_parse(struct json_text *text, struct slice given
 	return pass_document(&parser);
 }
 
+bool json_text_parse_member(struct json_text *text, struct slice given, size_t offset)
+{
+	struct parser parser = {.text = text, .at = given.data + offset, .end = given.data + given.len};
+
+	text->data = given.data;
+	text->count = 0;
+	skip_space(&parser);
+	if (!take(&parser, ':'))
+		return true;
+	skip_space(&parser);
+	return pass_value(&parser) == JSON_TEXT_OK;
+}
+
 void json_text_close(struct json_text *text)
 {
 	free(text->nodes);

@@ -58,6 +58,13 @@ enum { JSON_TEXT_DEPTH_MAX = 128 }; /* MySQL nests documents up to 100 levels de
 enum json_text_status json_text_parse(struct json_text *text, struct slice given,
                                       unsigned depth_max, bool is_strict);
 
+/*
+ * Parses what stands at an offset, behind a string: if it is a colon, the string is a name and
+ * its value becomes the only node, of an array or object the bracket alone; else there is none.
+ * False when the value is malformed or memory ran out.
+ */
+bool json_text_parse_member(struct json_text *text, struct slice given, size_t offset);
+
 /* Frees the nodes; an empty text, or one that may be used again. */
 void json_text_close(struct json_text *text);
 

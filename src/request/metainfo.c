@@ -13,6 +13,15 @@ enum {
 	ABSENT = UINT32_MAX,
 };
 
+/* A string that a document has byte by byte, unless it spells it differently, if it contains the
+ * filter. */
+struct needle {
+	struct slice string; /* decoded */
+	uint32_t value;      /* of a name, the node of its value if that is a scalar; else 0 */
+	size_t weight;       /* the more, the fewer documents have it */
+	bool is_plain;       /* in a document it is spelled differently with \u00XX alone */
+};
+
 struct metainfo {
 	struct json_text text;
 	char *written; /* what text.data was made from, see metainfo_text */
@@ -26,9 +35,8 @@ struct metainfo {
 	uint32_t *sorted_count;
 	/* Of each name and element, during a match: the value found for it, ABSENT for none. */
 	uint32_t *found;
-	/* The longest decoded strings: a document without escapes holds them byte by byte. */
-	char *strings;
-	struct slice needles[NEEDLES_MAX];
+	char *strings; /* decoded, one after the other */
+	struct needle needles[NEEDLES_MAX];
 	size_t needle_count;
 	struct json_text document;
 	uint64_t steps; /* of the match at hand */
@@ -70,23 +78,6 @@ static bool sort_children(struct metainfo *filter, uint32_t index, uint32_t firs
 	return true;
 }
 
-/* Keeps the longest strings. */
-static void add_needle(struct metainfo *filter, struct slice string)
-{
-	size_t at = filter->needle_count;
-
-	if (at == NEEDLES_MAX) {
-		at = NEEDLES_MAX - 1;
-		if (string.len <= filter->needles[at].len)
-			return;
-	} else {
-		filter->needle_count++;
-	}
-	for (; at > 0 && filter->needles[at - 1].len < string.len; at--)
-		filter->needles[at] = filter->needles[at - 1];
-	filter->needles[at] = string;
-}
-
 static bool is_name(const struct metainfo *filter, uint32_t index)
 {
 	/* Names alone are followed by their value with nothing but a colon between. */
@@ -94,6 +85,45 @@ static bool is_name(const struct metainfo *filter, uint32_t index)
 	const char *at = filter->text.data + node->start + node->len + 1;
 
 	return node->kind == JSON_STRING && at[strspn(at, " \t\n\r")] == ':';
+}
+
+static bool is_plain(struct slice string)
+{
+	for (size_t i = 0; i < string.len; i++) {
+		unsigned char c = (unsigned char)string.data[i];
+		if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\' || c == '/')
+			return false;
+	}
+	return true;
+}
+
+/* Of each string one, and of all of them the heaviest.  A string that is the value of a name comes
+ * with the name. */
+static void add_needle(struct metainfo *filter, struct slice string, uint32_t index)
+{
+	struct needle needle = {.string = string, .weight = string.len, .is_plain = is_plain(string)};
+
+	if (string.len == 0)
+		return;
+	if (is_name(filter, index) && node_at(filter, index + 1)->kind < JSON_ARRAY) {
+		needle.value = index + 1;
+		needle.weight += node_at(filter, index + 1)->len;
+	}
+	for (size_t i = 0; i < filter->needle_count; i++)
+		if (filter->needles[i].string.len == string.len &&
+		    memcmp(filter->needles[i].string.data, string.data, string.len) == 0)
+			return;
+	size_t at = filter->needle_count;
+	if (at == NEEDLES_MAX) {
+		at = NEEDLES_MAX - 1;
+		if (needle.weight <= filter->needles[at].weight)
+			return;
+	} else {
+		filter->needle_count++;
+	}
+	for (; at > 0 && filter->needles[at - 1].weight < needle.weight; at--)
+		filter->needles[at] = filter->needles[at - 1];
+	filter->needles[at] = needle;
 }
 
 /* What the grammar allows and a filter does not. */
@@ -111,7 +141,8 @@ static const char *find_fault(struct metainfo *filter)
 			strings += string.len;
 			if (is_name(filter, index) && memchr(string.data, '\0', string.len) != NULL)
 				return "has a NUL in a name";
-			add_needle(filter, string);
+			if (!is_name(filter, index - 1))
+				add_needle(filter, string, index);
 		} else if (node->kind == JSON_NUMBER) {
 			if (isinf(strtod(filter->text.data + node->start, NULL)))
 				return "has a number that does not fit a double";
@@ -402,14 +433,60 @@ static bool contains(struct metainfo *filter, uint32_t document, uint32_t wanted
 	return equals(filter, wanted, node);
 }
 
-/* Whether the bytes alone say that the document lacks a string of the filter. */
-static bool lacks_string(const struct metainfo *filter, struct slice document)
+/* Whether what goes on at an offset, behind a string that is a name in the filter, has no value
+ * that contains the filter's scalar: it is neither an array nor equal. */
+static bool is_other_value(struct metainfo *filter, struct slice document, size_t offset,
+                           uint32_t wanted)
 {
-	for (size_t i = 0; i < filter->needle_count; i++) {
-		struct slice needle = filter->needles[i];
-		if (memmem(document.data, document.len, needle.data, needle.len) == NULL)
-			return memchr(document.data, '\\', document.len) == NULL;
+	if (!json_text_parse_member(&filter->document, document, offset))
+		return false; /* the whole has to be parsed to tell */
+	if (filter->document.count == 0)
+		return true;
+	const struct json_node *value = &filter->document.nodes[0];
+	return value->kind != JSON_ARRAY && !equals(filter, wanted, value);
+}
+
+static bool lacks_needle(struct metainfo *filter, struct slice document,
+                         const struct needle *needle)
+{
+	const char *end = document.data + document.len, *at = document.data;
+	struct slice string = needle->string;
+
+	while ((at = memmem(at, (size_t)(end - at), string.data, string.len)) != NULL) {
+		size_t offset = (size_t)(at - document.data) + string.len;
+		if (needle->value == 0)
+			return false;
+		/* A name stands between quotes. */
+		at++;
+		if (offset == string.len || at[-2] != '"' || offset == document.len ||
+		    document.data[offset] != '"')
+			continue;
+		if (!is_other_value(filter, document, offset + 1, needle->value))
+			return false;
 	}
+	return true;
+}
+
+/* Whether the document may have a needle in another spelling. */
+static bool may_spell(const struct needle *needle, struct slice document)
+{
+	const char *at = document.data, *end = at + document.len;
+
+	at = memchr(at, '\\', document.len);
+	if (at == NULL || !needle->is_plain)
+		return at != NULL;
+	for (; (at = memmem(at, (size_t)(end - at), "\\u00", 4)) != NULL; at += 4)
+		if (end - at > 4 && at[4] < '8')
+			return true;
+	return false;
+}
+
+/* Whether the bytes alone say that the document lacks something of the filter. */
+static bool lacks_any(struct metainfo *filter, struct slice document)
+{
+	for (size_t i = 0; i < filter->needle_count; i++)
+		if (lacks_needle(filter, document, &filter->needles[i]))
+			return !may_spell(&filter->needles[i], document);
 	return false;
 }
 
@@ -417,7 +494,7 @@ enum metainfo_match metainfo_match(struct metainfo *filter, struct slice documen
 {
 	bool is_found;
 
-	if (document.len == 0 || lacks_string(filter, document))
+	if (document.len == 0 || lacks_any(filter, document))
 		return METAINFO_LACKS;
 	switch (json_text_parse(&filter->document, document, JSON_TEXT_DEPTH_MAX, false)) {
 	case JSON_TEXT_OK:

@@ -10,9 +10,9 @@
 
 enum {
 	/* Candidates of a metaInfo filter that one statement may give, and about how many bytes of
-	 * them: a few tens of milliseconds. */
-	CANDIDATES_MAX = 20000,
-	CANDIDATES_BYTES = 8 * 1024 * 1024,
+	 * them: some tens of milliseconds. */
+	CANDIDATES_MAX = 50000,
+	CANDIDATES_BYTES = 32 * 1024 * 1024,
 	/* To read more than this and throw it away costs more than a new connection. */
 	DISCARDED_BYTES = 1024 * 1024,
 	/* What is left of a row without its documents, and of its answer, at the most. */
@@ -154,8 +154,7 @@ static bool give(struct find *find, const struct record *record, struct record_p
 /* Whether the row at hand contains the filter.  False: nobody can tell. */
 static bool judge(struct find *find, bool *is_match)
 {
-	struct rows *rows = find->repository->rows;
-	unsigned long long serial_id = rows_position(rows).serial_id;
+	const struct rows *rows = find->repository->rows;
 
 	*is_match = false;
 	switch (metainfo_match(find->filter->meta_info, rows_meta_info(rows))) {
@@ -165,10 +164,12 @@ static bool judge(struct find *find, bool *is_match)
 	case METAINFO_LACKS:
 		return true;
 	case METAINFO_UNREADABLE:
-		log_message(LOG_LEVEL_ERROR, "the metaInfo of record %llu could not be read", serial_id);
+		log_message(LOG_LEVEL_ERROR, "the metaInfo of record %llu could not be read",
+		            (unsigned long long)rows_position(rows).serial_id);
 		return false;
 	case METAINFO_NO_MEMORY:
-		log_message(LOG_LEVEL_ERROR, "out of memory for the metaInfo of record %llu", serial_id);
+		log_message(LOG_LEVEL_ERROR, "out of memory for the metaInfo of record %llu",
+		            (unsigned long long)rows_position(rows).serial_id);
 		return false;
 	case METAINFO_TOO_COSTLY:
 		find->refusal = REPOSITORY_TOO_COSTLY;
@@ -219,13 +220,16 @@ struct chunk {
 static bool take_candidate(struct find *find, struct chunk *chunk)
 {
 	struct repository *repository = find->repository;
-	struct record record = rows_record(repository->rows);
 	struct record_position position = rows_position(repository->rows);
+	struct record record = {.serial_id = position.serial_id};
 	bool is_match;
 
 	chunk->row_count++;
-	chunk->bytes += rows_meta_info(repository->rows).len +
-	                (chunk->purpose == QUERY_PAGE ? record.records.len : 0) + ROW_BYTES;
+	chunk->bytes += rows_meta_info(repository->rows).len + ROW_BYTES;
+	if (chunk->purpose == QUERY_PAGE) {
+		record = rows_record(repository->rows);
+		chunk->bytes += record.records.len;
+	}
 	if (!judge(find, &is_match))
 		return false;
 	if (find->is_done)
