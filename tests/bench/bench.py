@@ -16,6 +16,7 @@ import platform
 import pwd
 import re
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -82,6 +83,11 @@ def pss_mib(pid):
     """A process's share of memory: its own, and its part of what it shares."""
     text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
     return int(re.search(r"^Pss:\s+(\d+) kB", text, re.M)[1]) / 1024
+
+
+def is_listening(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Stack:
@@ -215,7 +221,8 @@ catch_workers_output = yes
         master = int((self.dir / "nginx.pid").read_text())
         before = children(master)
         os.kill(master, signal.SIGHUP)
-        wait_until(lambda: children(master) and not children(master) & before,
+        wait_until(lambda: children(master) and not children(master) & before and
+                   all(is_listening(port) for port in self.ports.values()),
                    f"nginx to take its configuration; see {self.dir}/nginx.log")
 
     def pids(self, group):
@@ -571,6 +578,44 @@ def walk(stack, way, limit, count):
     return {"seconds": seconds, **{f"{name}_cpu_ms": cpu_ms(pids) - before[name] for name, pids in groups.items()}}
 
 
+def measure_metainfo(stack, targets, results):
+    """Searches of all records of the largest organization that find nothing, beside reading the same
+    columns of them once; and a search that an index serves, beside the filter that it serves as well."""
+    def search(value):
+        query = stack.query(1000, metaInfo=json.dumps(value, separators=(",", ":")))
+
+        def ask(_):
+            started = time.monotonic()
+            headers, body = stack.ask("service", query)
+            took_ms = (time.monotonic() - started) * 1e3
+            if json.loads(body)["usageRecordGroups"] or headers["Link"] is not None:
+                fail(f"found: {query}")
+            return {"p50_ms": took_ms}
+        return ask
+
+    def page(**parameters):
+        query = stack.query(1000, **parameters)
+        return lambda seconds: stack.wrk("service", query, 1, seconds)
+
+    searches = {"string": {"nowhere": "to be found"}, "number": {"metronomeDailyCostAmount": 0.12345}}
+    rounds = Rounds(stack, {**{name: search(value) for name, value in searches.items()},
+                            "floor": lambda seconds: stack.floor(stack.query(1000), 1, seconds, "--scan")})
+    cursor, orb = stack.cursor(stack.count // 2), '{"source":"ORB"}'
+    pages = Rounds(stack, {"metaInfo": page(metaInfo=orb), "source": page(source="ORB"),
+                           "metaInfo, cursor": page(metaInfo=orb, cursor=cursor),
+                           "source, cursor": page(source="ORB", cursor=cursor)})
+    for name in searches:
+        targets.add(f"metaInfo, {name}, none found of {stack.count} ÷ reading them once",
+                    rounds.ratio((name, "p50_ms"), ("floor", "p50_ms")), 1.2)
+    for name, way in (("", "by offset"), (", cursor", "by cursor")):
+        targets.add(f"page of 1000, metaInfo={orb} ÷ source=ORB, {way}",
+                    pages.ratio((f"metaInfo{name}", "p50_ms"), (f"source{name}", "p50_ms")), 1.2)
+    results["metainfo"] = {"none found": rounds.figures(), "ORB": pages.figures()}
+    table(f"metaInfo over {stack.count} records, one client, ms", ("", ""),
+          [(name, spread(figures["p50_ms"])) for both in results["metainfo"].values()
+           for name, figures in both.items()])
+
+
 # -- the loader
 
 def measure_load(stack, targets, results):
@@ -646,7 +691,7 @@ def machine(stack):
 
 
 PARTS = {"main": measure_main, "gzip": measure_gzip, "walks": measure_walks, "filters": measure_filters,
-         "depths": measure_depths, "memory": measure_memory, "load": measure_load}
+         "depths": measure_depths, "memory": measure_memory, "metainfo": measure_metainfo, "load": measure_load}
 
 
 def main(words):

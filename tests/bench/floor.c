@@ -36,6 +36,7 @@ struct options {
 	unsigned processes;
 	double seconds;
 	unsigned ways; /* that take turns */
+	bool is_scan;  /* not a page, but what a search has to read of all records */
 };
 
 /* How long the pages of one way took. */
@@ -66,6 +67,22 @@ static enum database_status read_first(struct floor *floor, bool *is_end)
 	return rows_first(floor->rows, &floor->query, clock_ms(), false, is_end);
 }
 
+static enum database_status fetch_rows(struct floor *floor, enum query_purpose purpose,
+                                       const struct record_position *after, uint32_t row_count,
+                                       uint32_t skip)
+{
+	bool is_end = false;
+
+	query_build(&floor->query, floor->filter, purpose, after, row_count, skip);
+	enum database_status status = read_first(floor, &is_end);
+	while (status == DATABASE_OK && !is_end) {
+		floor->count.rows++;
+		status = rows_next(floor->rows, &is_end);
+	}
+	rows_end(floor->rows);
+	return status;
+}
+
 /* As repository_find, without records. */
 static enum database_status fetch_page(struct floor *floor, enum way way)
 {
@@ -77,6 +94,8 @@ static enum database_status fetch_page(struct floor *floor, enum way way)
 	bool is_end = false;
 
 	floor->count.pages++;
+	if (floor->options->is_scan)
+		return fetch_rows(floor, QUERY_SCAN, after, UINT32_MAX, 0);
 	if (way == WAY_WORKER && skip >= REPOSITORY_SEEK_OFFSET_MIN) {
 		query_build(&floor->query, filter, QUERY_SEEK, NULL, 1, skip - 1);
 		status = read_first(floor, &is_end);
@@ -87,14 +106,7 @@ static enum database_status fetch_page(struct floor *floor, enum way way)
 	}
 	if (status != DATABASE_OK || is_end)
 		return status;
-	query_build(&floor->query, filter, QUERY_PAGE, after, filter->limit + 1, skip);
-	status = read_first(floor, &is_end);
-	while (status == DATABASE_OK && !is_end) {
-		floor->count.rows++;
-		status = rows_next(floor->rows, &is_end);
-	}
-	rows_end(floor->rows);
-	return status;
+	return fetch_rows(floor, QUERY_PAGE, after, filter->limit + 1, skip);
 }
 
 static double cpu_ms(void)
@@ -203,11 +215,13 @@ static void print(const struct options *options, const struct count *counts)
 
 static int usage(void)
 {
-	fputs("usage: floor [--plain-offset] [--processes N] [--seconds S] ORGANIZATION QUERY\n"
+	fputs("usage: floor [--plain-offset | --scan] [--processes N] [--seconds S]\n"
+	      "             ORGANIZATION QUERY\n"
 	      "Asks for the page that QUERY, a query string, names, for S seconds (1) in N\n"
 	      "processes (1) at once, and prints what a page took.  The connection is made from\n"
 	      "the worker's settings.  --plain-offset: passes over rows by OFFSET alone at every\n"
-	      "other page, to compare.\n",
+	      "other page, to compare.  --scan: reads of all records of the days what a search\n"
+	      "looks at, time, serial ID and metaInfo, instead of a page.\n",
 	      stderr);
 	return 2;
 }
@@ -216,6 +230,7 @@ int main(int argc, char **argv)
 {
 	static const struct option names[] = {{"plain-offset", no_argument, NULL, 'o'},
 	                                      {"processes", required_argument, NULL, 'p'},
+	                                      {"scan", no_argument, NULL, 'c'},
 	                                      {"seconds", required_argument, NULL, 's'},
 	                                      {NULL, 0, NULL, 0}};
 	struct options options = {.processes = 1, .seconds = 1, .ways = WAY_PLAIN};
@@ -228,6 +243,9 @@ int main(int argc, char **argv)
 		switch (option) {
 		case 'o':
 			options.ways = WAY_COUNT;
+			break;
+		case 'c':
+			options.is_scan = true;
 			break;
 		case 'p':
 			options.processes = (unsigned)strtoul(optarg, NULL, 10);
