@@ -112,7 +112,7 @@ def test_paths_that_are_refused(service, path):
     assert_refused(service.ask(path))
 
 
-@pytest.mark.parametrize("path", ["/", "/x", "/org", "/org/o", "/org/o/usageRecordGroups", "/org/o/usagerecordgroup",
+@pytest.mark.parametrize("path", ["/docs/", "/x", "/org", "/org/o", "/org/o/usageRecordGroups", "/org/o/usagerecordgroup",
                                   "/ORG/o/usageRecordGroup", "/org/o/usageRecordGroup/x", "/org%2Fo/usageRecordGroup",
                                   "/org/o%2FusageRecordGroup", "/favicon.ico", "/org/o/usageRecordGroup;v=1"])
 def test_paths_that_do_not_exist(service, path):

@@ -52,7 +52,7 @@ PACKAGE_FILES = f"""\
 -rw-r--r-- /usr/share/doc/usage-record-api/openapi.yaml.gz
 -rw-r--r-- /usr/share/doc/usage-record-api/operations.md.gz
 -rw-r--r-- /usr/share/doc/usage-record-api/prometheus-rules.yml
--rw-r--r-- /usr/share/doc/usage-record-api/scaling.md.gz
+-rw-r--r-- /usr/share/doc/usage-record-api/scaling.md
 -rw-r--r-- /usr/share/lintian/overrides/usage-record-api
 -rw-r--r-- /usr/share/man/man8/usage-record-api-key.8.gz
 -rw-r--r-- /usr/share/man/man8/usage-record-api-load.8.gz
@@ -67,6 +67,32 @@ PACKAGE_FILES = f"""\
 -rwxr-xr-x /usr/share/usage-record-api/sql/migrate
 -rwxr-xr-x /usr/share/usage-record-api/sql/partition
 -rw-r--r-- /usr/share/usage-record-api/sql/server.cnf
+-rw-r--r-- /usr/share/usage-record-api/web/api.js
+-rw-r--r-- /usr/share/usage-record-api/web/charts.js
+-rw-r--r-- /usr/share/usage-record-api/web/columns.js
+-rw-r--r-- /usr/share/usage-record-api/web/csv.js
+-rw-r--r-- /usr/share/usage-record-api/web/days.js
+-rw-r--r-- /usr/share/usage-record-api/web/docs.css
+-rw-r--r-- /usr/share/usage-record-api/web/docs.html
+-rw-r--r-- /usr/share/usage-record-api/web/docs.js
+-rw-r--r-- /usr/share/usage-record-api/web/download.js
+-rw-r--r-- /usr/share/usage-record-api/web/exact.js
+-rw-r--r-- /usr/share/usage-record-api/web/explorer.css
+-rw-r--r-- /usr/share/usage-record-api/web/explorer.js
+-rw-r--r-- /usr/share/usage-record-api/web/filter.js
+-rw-r--r-- /usr/share/usage-record-api/web/form.js
+-rw-r--r-- /usr/share/usage-record-api/web/icon.svg
+-rw-r--r-- /usr/share/usage-record-api/web/index.html
+-rw-r--r-- /usr/share/usage-record-api/web/key.js
+-rw-r--r-- /usr/share/usage-record-api/web/messages.js
+-rw-r--r-- /usr/share/usage-record-api/web/metainfo.js
+-rw-r--r-- /usr/share/usage-record-api/web/openapi.json
+-rw-r--r-- /usr/share/usage-record-api/web/page.css
+-rw-r--r-- /usr/share/usage-record-api/web/record.js
+-rw-r--r-- /usr/share/usage-record-api/web/show.js
+-rw-r--r-- /usr/share/usage-record-api/web/summary.js
+-rw-r--r-- /usr/share/usage-record-api/web/table.js
+-rw-r--r-- /usr/share/usage-record-api/web/view.js
 """
 
 INSTALLED_FILES = """\
@@ -103,6 +129,32 @@ INSTALLED_FILES = """\
 /usr/local/share/usage-record-api/sql/migrate
 /usr/local/share/usage-record-api/sql/partition
 /usr/local/share/usage-record-api/sql/server.cnf
+/usr/local/share/usage-record-api/web/api.js
+/usr/local/share/usage-record-api/web/charts.js
+/usr/local/share/usage-record-api/web/columns.js
+/usr/local/share/usage-record-api/web/csv.js
+/usr/local/share/usage-record-api/web/days.js
+/usr/local/share/usage-record-api/web/docs.css
+/usr/local/share/usage-record-api/web/docs.html
+/usr/local/share/usage-record-api/web/docs.js
+/usr/local/share/usage-record-api/web/download.js
+/usr/local/share/usage-record-api/web/exact.js
+/usr/local/share/usage-record-api/web/explorer.css
+/usr/local/share/usage-record-api/web/explorer.js
+/usr/local/share/usage-record-api/web/filter.js
+/usr/local/share/usage-record-api/web/form.js
+/usr/local/share/usage-record-api/web/icon.svg
+/usr/local/share/usage-record-api/web/index.html
+/usr/local/share/usage-record-api/web/key.js
+/usr/local/share/usage-record-api/web/messages.js
+/usr/local/share/usage-record-api/web/metainfo.js
+/usr/local/share/usage-record-api/web/openapi.json
+/usr/local/share/usage-record-api/web/page.css
+/usr/local/share/usage-record-api/web/record.js
+/usr/local/share/usage-record-api/web/show.js
+/usr/local/share/usage-record-api/web/summary.js
+/usr/local/share/usage-record-api/web/table.js
+/usr/local/share/usage-record-api/web/view.js
 """
 
 

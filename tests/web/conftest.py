@@ -1,0 +1,120 @@
+import pathlib
+import sys
+import threading
+
+import pytest
+
+sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1] / "integration")]
+
+import reference  # noqa: E402
+import relay as relay_module  # noqa: E402
+import service as service_module  # noqa: E402
+from browser import Browser  # noqa: E402
+from service import ROOT  # noqa: E402
+
+SAMPLE_ROWS = 6000
+SHOTS = ROOT / "build/web"
+
+# Where the site cannot be asked for these, the relay says what they must say.  What is found
+# missing is told at the end.
+stood_in_for = set()
+
+
+def add_stand_ins(relay, service):
+    def summary(handler, relay):
+        status, headers, body = relay.fetch(handler)
+        if status != 404:
+            relay_module.send(handler, status, headers, body)
+            return
+        stood_in_for.add("usageRecordSummary")
+        relay_module.answer(200, reference.summary(service, handler.path))(handler, relay)
+
+    def export(handler, relay):
+        if not handler.headers["Accept"].startswith("text/csv"):
+            return relay_module.PASS
+        status, headers, body = relay.fetch(handler)
+        if dict(headers).get("Content-Type", "").startswith("text/csv"):
+            relay_module.send(handler, status, headers, body)
+            return None
+        stood_in_for.add("text/csv")
+        relay_module.answer(200, reference.export(service, handler.path), "text/csv; header=present")(handler, relay)
+        return None
+
+    relay.rules += [(relay_module.re.compile("/usageRecordSummary"), summary), (relay_module.re.compile("/usageRecordGroup"), export)]
+
+
+def pytest_terminal_summary(terminalreporter):
+    for name in sorted(stood_in_for):
+        terminalreporter.write_line(f"The service has no {name} yet: the relay of the tests stood in for it.")
+
+
+class Service(service_module.Service):
+    """Asked for SQL by the relay's threads as well."""
+
+    lock = threading.Lock()
+
+    def sql(self, *arguments, **more):
+        with self.lock:
+            return super().sql(*arguments, **more)
+
+
+@pytest.fixture(scope="session")
+def service():
+    service = Service(workers=2)
+    try:
+        service.stack("database", "start")
+        service.migrate()
+        service.load_sample(SAMPLE_ROWS, "--organizations", "3", "--days", "28")
+        service.stack("workers", "start")
+        service.stack("nginx", "start")
+        service.organization = service.sql("SELECT organization_id FROM usage_record_group GROUP BY organization_id "
+                                           "ORDER BY COUNT(*) DESC LIMIT 1")[0][0]
+        yield service
+    finally:
+        service.remove()
+
+
+@pytest.fixture(scope="session")
+def relay(service):
+    relay = relay_module.Relay(service.port)
+    add_stand_ins(relay, service)
+    yield relay
+    relay.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    browser = Browser()
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture
+def browser(chromium, relay):
+    """A tab that knows nothing, wide and light; at the end the console must have had nothing to say."""
+    chromium.get("about:blank")
+    chromium.size(1440)
+    chromium.scheme("light")
+    chromium.get(f"{relay.origin}/icon.svg")
+    chromium.execute_script("sessionStorage.clear()")
+    chromium.faults()
+    relay.asked.clear()
+    yield chromium
+    assert chromium.faults() == []
+
+
+@pytest.fixture
+def visit(browser, relay):
+    """visit(org=..., ...): opens the explorer with these in its address, and waits for the view."""
+    def go(is_awaited=True, **query):
+        browser.get(f"{relay.origin}/?{reference.urllib.parse.urlencode(query)}")
+        if is_awaited:
+            browser.wait(lambda: not browser.text("#alert") and browser.text("#failures") and not browser.all(".waiting"))
+        return browser
+    return go
+
+
+@pytest.fixture
+def organization(request):
+    """The id of an organization that no other test uses."""
+    return "org-" + request.node.name[:60]
