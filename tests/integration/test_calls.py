@@ -160,9 +160,10 @@ def test_a_walk_survives_a_prefix(site):
     """As curl does: the reference is resolved against the address that was asked."""
     start_nginx(site)
     port = free_port()
+    folders = "".join(f"{name}_temp_path {site.dir}/front;" for name in ("client_body", "fastcgi", "proxy", "scgi", "uwsgi"))
     (site.dir / "front.conf").write_text(f"""
         pid {site.dir}/front.pid; error_log {site.dir}/front.log; events {{}} daemon on;
-        http {{ access_log off; map $request_uri $target {{ "~^/billing(/.*)$" $1; }}
+        http {{ access_log off; {folders} map $request_uri $target {{ "~^/billing(/.*)$" $1; }}
             server {{ listen 127.0.0.1:{port};
                       location /billing/ {{ proxy_pass http://127.0.0.1:{site.port}$target; }} }} }}""")
     subprocess.run(["nginx", "-e", f"{site.dir}/front.log", "-c", f"{site.dir}/front.conf"], check=True)
