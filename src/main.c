@@ -17,6 +17,7 @@
 #include "serve/server.h"
 #include "request/cells.h"
 #include "settings.h"
+#include "store/places.h"
 #include "store/repository.h"
 
 static void usage(FILE *out)
@@ -60,6 +61,7 @@ static int serve(const struct settings *settings)
 	struct authorizer *authorizer = NULL;
 	struct handler *handler = NULL;
 	struct cells *cells = NULL;
+	struct places *places = NULL;
 	char reason[CELLS_REASON_SIZE];
 	struct repository_limits limits = {.search_ms = settings->search_timeout_ms,
 	                                   .page_bytes = settings->page_bytes};
@@ -73,7 +75,9 @@ static int serve(const struct settings *settings)
 	if ((database = database_open(&settings->database)) == NULL ||
 	    (repository = repository_open(database, &limits)) == NULL ||
 	    (authorizer = authorizer_open(database, settings->key_memory_s)) == NULL ||
-	    (handler = handler_open(repository, authorizer, cells, settings->slow_ms)) == NULL) {
+	    (places = places_open(settings->places_file, settings->place_memory_s)) == NULL ||
+	    (handler = handler_open(repository, authorizer, cells, places, settings->slow_ms)) ==
+	        NULL) {
 		log_message(LOG_LEVEL_ERROR, "out of memory");
 		goto out;
 	}
@@ -89,6 +93,7 @@ static int serve(const struct settings *settings)
 out:
 	log_flush();
 	handler_close(handler);
+	places_close(places);
 	authorizer_close(authorizer);
 	repository_close(repository);
 	database_close(database);

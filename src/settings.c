@@ -75,6 +75,11 @@ static const struct setting {
      "file in which the workers of a pool count together; empty: each by itself", 0, 0, NULL, 0},
     {"PAGE_BYTES", SETTING_NUMBER, AT(page_bytes), "16777216",
      "bytes of records that a page may have; one record is always given", 65536, 1073741824, NULL, 0},
+    {"PLACES_FILE", SETTING_TEXT, AT(places_file), "",
+     "file in which workers remember where pages ended, for walks by offset; empty: nowhere", 0, 0,
+     NULL, 0},
+    {"PLACE_MEMORY_S", SETTING_NUMBER, AT(place_memory_s), "60",
+     "seconds for which the place is remembered where a page ended; 0: not at all", 0, 3600, NULL, 0},
     {"SEARCH_TIMEOUT_MS", SETTING_NUMBER, AT(search_timeout_ms), "15000",
      "milliseconds that a search may take, with all its statements", 10, 600000, NULL, 0},
     {"SLOW_MS", SETTING_NUMBER, AT(slow_ms), "1000",
@@ -224,7 +229,8 @@ static bool check_together(const struct settings *settings, FILE *err)
 		}
 	}
 	is_good &= check_cells(settings, err);
-	return check_folder(settings->metrics_file, err) && is_good;
+	is_good &= check_folder(settings->metrics_file, err);
+	return check_folder(settings->places_file, err) && is_good;
 }
 
 bool settings_read(struct settings *settings, FILE *err)

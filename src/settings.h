@@ -21,6 +21,8 @@ struct settings {
 	const char *metrics_file;
 	unsigned key_memory_s;
 	unsigned page_bytes;
+	unsigned place_memory_s;
+	const char *places_file;
 	unsigned search_timeout_ms;
 	unsigned slow_ms;
 };

@@ -23,7 +23,7 @@ struct shared {
  * and is its user's alone; "" for memory of this worker only.  At most SHARED_MAX a process.
  * False when the file cannot be used; the log says why.
  */
-enum { SHARED_MAX = 8 };
+enum { SHARED_MAX = 32 };
 bool shared_open(struct shared *shared, const char *path, size_t size);
 
 /* Says in the log what was lost since the last call.  A signal handler could not. */

@@ -22,7 +22,6 @@ struct parse {
 	enum url_form form;     /* how that is encoded */
 	char value[VALUE_SIZE]; /* the same decoded, NUL-terminated */
 	size_t value_len;
-	bool has_start, has_end;
 	int32_t today;
 	enum filter_status status;
 };
@@ -213,13 +212,13 @@ static void parse_meta_info(struct parse *parse)
 static void parse_start_date(struct parse *parse)
 {
 	parse_day(parse, &parse->filter->start_day);
-	parse->has_start = true;
+	parse->filter->has_start_day = true;
 }
 
 static void parse_end_date(struct parse *parse)
 {
 	parse_day(parse, &parse->filter->end_day);
-	parse->has_end = true;
+	parse->filter->has_end_day = true;
 }
 
 static void parse_limit(struct parse *parse)
@@ -355,13 +354,11 @@ static void parse_parameter(struct parse *parse, enum parameter_key key, const s
 	}
 }
 
-static void apply_dates(struct parse *parse)
+void filter_set_default_end(struct filter *filter, int32_t day)
 {
-	struct filter *filter = parse->filter;
-
-	if (!parse->has_end)
-		filter->end_day = filter->has_cursor ? filter->cursor.end_day : parse->today;
-	if (!parse->has_start) {
+	if (!filter->has_end_day)
+		filter->end_day = day;
+	if (!filter->has_start_day) {
 		filter->start_day = filter->end_day - FILTER_DAYS_DEFAULT;
 		if (filter->start_day < UTC_FIRST_DAY)
 			filter->start_day = UTC_FIRST_DAY;
@@ -374,11 +371,11 @@ static void check_dates(struct parse *parse)
 	char start[UTC_TEXT_LEN], today[UTC_TEXT_LEN];
 	const struct filter *filter = parse->filter;
 
-	if (!parse->has_start)
+	if (!filter->has_start_day)
 		return;
-	if (parse->has_end && filter->start_day > filter->end_day) {
+	if (filter->has_end_day && filter->start_day > filter->end_day) {
 		reject_conflict(parse, "startDate must not be after endDate");
-	} else if (!parse->has_end && filter->start_day > parse->today) {
+	} else if (!filter->has_end_day && filter->start_day > parse->today) {
 		write_day(start, filter->start_day);
 		write_day(today, parse->today);
 		parse->status = FILTER_REJECTED;
@@ -433,7 +430,7 @@ enum filter_status filter_parse(const struct filter_request *request, int32_t to
 		filter_close(filter);
 		return parse.status;
 	}
-	apply_dates(&parse);
+	filter_set_default_end(filter, filter->has_cursor ? filter->cursor.end_day : today);
 	return FILTER_OK;
 }
 

@@ -52,12 +52,16 @@ struct filter {
 	const char *partner; /* static text, NULL: no filter; likewise below */
 	struct filter_id buyer_id, entitlement_id, product_id;
 	const char *status;
-	const char *source;         /* "": records whose source is empty or missing */
-	struct metainfo *meta_info; /* owned; NULL: no filter */
-	int32_t start_day, end_day; /* both included, counted as in utc.h */
-	uint32_t limit;             /* 1 to FILTER_LIMIT_MAX */
-	uint32_t offset;            /* 0 to INT32_MAX */
-	bool has_cursor;            /* only records behind cursor.after are asked for */
+	const char *source;              /* "": records whose source is empty or missing */
+	struct metainfo *meta_info;      /* owned; NULL: no filter */
+	int32_t start_day, end_day;      /* both included, counted as in utc.h */
+	bool has_start_day, has_end_day; /* they were given, and are no defaults */
+	uint32_t limit;                  /* 1 to FILTER_LIMIT_MAX */
+	uint32_t offset;                 /* 0 to INT32_MAX */
+	/* The last record before offset is known, see store/places.h: nothing is to be counted. */
+	bool has_place;
+	struct record_position place;
+	bool has_cursor; /* only records behind cursor.after are asked for */
 	struct cursor cursor;
 };
 
@@ -76,6 +80,15 @@ enum filter_status {
  */
 enum filter_status filter_parse(const struct filter_request *request, int32_t today,
                                 struct filter *filter, char message[static FILTER_MESSAGE_SIZE]);
+
+/* Has an absent endDate stand for another day, and so an absent startDate. */
+void filter_set_default_end(struct filter *filter, int32_t day);
+
+/* How many records are to be counted and passed over. */
+static inline uint32_t filter_skip(const struct filter *filter)
+{
+	return filter->has_place ? 0 : filter->offset;
+}
 
 /* Frees what the filter owns. */
 void filter_close(struct filter *filter);

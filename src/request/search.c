@@ -2,5 +2,5 @@
 
 bool search_is_needed(const struct filter *filter)
 {
-	return filter->meta_info != NULL || filter->offset >= SEARCH_OFFSET_MIN;
+	return filter->meta_info != NULL || filter_skip(filter) >= SEARCH_OFFSET_MIN;
 }

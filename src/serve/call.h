@@ -7,6 +7,7 @@
 
 #include "base/http.h"
 #include "request/filter.h"
+#include "store/places.h"
 #include "store/repository.h"
 
 struct json;
@@ -14,7 +15,8 @@ struct json;
 struct call {
 	/* Borrowed until the request is finished. */
 	struct repository *repository;
-	struct json *json; /* where the bodies lie */
+	struct places *places; /* NULL: none */
+	struct json *json;     /* where the bodies lie */
 	const struct http_request *request;
 	struct http_response *response;
 	struct slice path;           /* of the target, still encoded */

@@ -18,7 +18,8 @@
 struct handler {
 	struct repository *repository;
 	struct authorizer *authorizer;
-	struct cells *cells; /* NULL: none */
+	struct cells *cells;   /* NULL: none */
+	struct places *places; /* NULL: none */
 	struct json *json;
 	struct compress *compress;
 	unsigned slow_ms;
@@ -30,7 +31,7 @@ struct handler {
 };
 
 struct handler *handler_open(struct repository *repository, struct authorizer *authorizer,
-                             struct cells *cells, unsigned slow_ms)
+                             struct cells *cells, struct places *places, unsigned slow_ms)
 {
 	struct handler *handler = calloc(1, sizeof *handler);
 
@@ -43,6 +44,7 @@ struct handler *handler_open(struct repository *repository, struct authorizer *a
 	handler->repository = repository;
 	handler->authorizer = authorizer;
 	handler->cells = cells;
+	handler->places = places;
 	handler->slow_ms = slow_ms;
 	return handler;
 }
@@ -155,6 +157,7 @@ static void respond_call(struct handler *handler, const struct http_request *req
 	char organization[RECORD_ID_LEN_MAX + 1];
 
 	*call = (struct call){.repository = handler->repository,
+	                      .places = handler->places,
 	                      .json = handler->json,
 	                      .request = request,
 	                      .response = response};

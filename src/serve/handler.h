@@ -11,12 +11,13 @@
 struct authorizer;
 struct cells;
 struct handler;
+struct places;
 struct repository;
 
-/* slow_ms: requests that take longer are logged as warnings.  cells: NULL when
- * there are none.  All are borrowed until handler_close.  NULL when memory ran out. */
+/* slow_ms: requests that take longer are logged as warnings.  cells and places:
+ * NULL when there are none.  All are borrowed until handler_close.  NULL when memory ran out. */
 struct handler *handler_open(struct repository *repository, struct authorizer *authorizer,
-                             struct cells *cells, unsigned slow_ms);
+                             struct cells *cells, struct places *places, unsigned slow_ms);
 void handler_close(struct handler *handler); /* NULL is fine */
 
 /*

@@ -52,9 +52,14 @@ static void respond_page(struct call *call, const struct filter *filter)
 		response_end_failed(response, call->json);
 		return;
 	}
-	if (call->found.has_more)
+	if (call->found.has_more) {
+		/* What a HEAD asked for, nobody has seen. */
+		if (!response->is_head)
+			places_remember(call->places, call->request->authorization, filter, offset,
+			                &call->found.last);
 		link_add_next(&response->headers, call->request->base_url, call->path, call->given.query,
 		              filter, &(struct cursor){call->found.last, offset, filter->end_day});
+	}
 	response_end(response, 200, body);
 }
 
@@ -64,6 +69,7 @@ void listing_respond(struct call *call)
 
 	if (!call_parse(call, &filter))
 		return;
+	places_find(call->places, call->request->authorization, &filter);
 	if (!search_is_needed(&filter) || !response_pass_on(call->response, call->request))
 		respond_page(call, &filter);
 	filter_close(&filter);

@@ -339,14 +339,14 @@ static enum database_status find_page(struct find *find)
 	const struct filter *filter = find->filter;
 	bool is_found;
 
-	if (filter->has_cursor)
-		set_position(find, filter->cursor.after);
+	if (filter->has_cursor || filter->has_place)
+		set_position(find, filter->has_cursor ? filter->cursor.after : filter->place);
 	if (filter->meta_info != NULL) {
-		find->skip = filter->offset; /* only who looks at the records knows what counts */
+		find->skip = filter_skip(filter); /* only who looks at the records knows what counts */
 		return search_page(find);
 	}
-	if (filter->offset < REPOSITORY_SEEK_OFFSET_MIN)
-		return read_page(find, filter->offset);
+	if (filter_skip(filter) < REPOSITORY_SEEK_OFFSET_MIN)
+		return read_page(find, filter_skip(filter));
 	enum database_status status = seek(find, &is_found);
 	if (status == DATABASE_TIMEOUT && search_is_needed(filter))
 		find->refusal = REPOSITORY_TOO_LONG;

@@ -110,7 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (handler == NULL) {
 		log_open(LOG_LEVEL_ERROR, LOG_TARGET_STDERR);
-		handler = handler_open(NULL, NULL, NULL, 1000);
+		handler = handler_open(NULL, NULL, NULL, NULL, 1000);
 		MUST(handler != NULL);
 	}
 	if (newline != NULL)

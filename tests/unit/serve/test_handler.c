@@ -629,7 +629,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	log_open(LOG_LEVEL_ERROR, LOG_TARGET_STDERR);
-	return (handler = handler_open(NULL, NULL, NULL, 1000)) == NULL;
+	return (handler = handler_open(NULL, NULL, NULL, NULL, 1000)) == NULL;
 }
 
 static int tear_down(void **state)
