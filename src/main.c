@@ -19,6 +19,7 @@
 #include "settings.h"
 #include "store/places.h"
 #include "store/repository.h"
+#include "store/summary.h"
 
 static void usage(FILE *out)
 {
@@ -58,6 +59,7 @@ static int serve(const struct settings *settings)
 {
 	struct database *database = NULL;
 	struct repository *repository = NULL;
+	struct summary *summary = NULL;
 	struct authorizer *authorizer = NULL;
 	struct handler *handler = NULL;
 	struct cells *cells = NULL;
@@ -74,10 +76,12 @@ static int serve(const struct settings *settings)
 	}
 	if ((database = database_open(&settings->database)) == NULL ||
 	    (repository = repository_open(database, &limits)) == NULL ||
+	    (summary = summary_open(database, &limits)) == NULL ||
 	    (authorizer = authorizer_open(database, settings->key_memory_s)) == NULL ||
 	    (places = places_open(settings->places_file, settings->place_memory_s)) == NULL ||
-	    (handler = handler_open(repository, authorizer, cells, places, settings->slow_ms)) ==
-	        NULL) {
+	    (handler =
+	         handler_open(&(struct handler_rooms){repository, summary, places, authorizer, cells},
+	                      settings->slow_ms)) == NULL) {
 		log_message(LOG_LEVEL_ERROR, "out of memory");
 		goto out;
 	}
@@ -95,6 +99,7 @@ out:
 	handler_close(handler);
 	places_close(places);
 	authorizer_close(authorizer);
+	summary_close(summary);
 	repository_close(repository);
 	database_close(database);
 	cells_close(cells);

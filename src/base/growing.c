@@ -1,7 +1,8 @@
 #include "base/growing.h"
 
-#include <stdint.h>
 #include <stdlib.h>
+
+#include "base/text.h"
 
 enum { SIZE_FIRST = 512 };
 
@@ -29,6 +30,30 @@ void growing_add(struct growing *bytes, struct slice slice)
 		return;
 	memcpy(bytes->data + bytes->len, slice.data, slice.len);
 	bytes->len += slice.len;
+}
+
+/* All room behind the bytes. */
+static struct text room(const struct growing *bytes)
+{
+	return (struct text){.data = bytes->data + bytes->len, .size = bytes->size - bytes->len};
+}
+
+void growing_add_json(struct growing *bytes, struct slice slice)
+{
+	if (!growing_reserve(bytes, slice.len * TEXT_JSON_EXPANSION + 1))
+		return;
+	struct text text = room(bytes);
+	text_add_json(&text, slice);
+	bytes->len += text.len;
+}
+
+void growing_add_integer(struct growing *bytes, uint64_t value)
+{
+	if (!growing_reserve(bytes, 20))
+		return;
+	struct text text = room(bytes);
+	text_add_integer(&text, value);
+	bytes->len += text.len;
 }
 
 void growing_drop(struct growing *bytes, size_t len)

@@ -1,11 +1,13 @@
 /*
- * growing - bytes that grow at their end.  A leaf.
+ * growing - bytes that grow at their end.
  *
  * Memory is kept for the next use.  When it runs out nothing is added and is_short says
  * so until growing_clear: whoever adds much looks once, at the end.
  */
 #ifndef GROWING_H
 #define GROWING_H
+
+#include <stdint.h>
 
 #include "base/slice.h"
 
@@ -20,6 +22,10 @@ bool growing_reserve(struct growing *bytes, size_t more);
 
 void growing_add(struct growing *bytes, struct slice slice);
 #define GROWING_ADD(bytes, literal) growing_add(bytes, (struct slice){literal, sizeof(literal) - 1})
+
+/* Adds the inside of a JSON string, see text_add_json. */
+void growing_add_json(struct growing *bytes, struct slice slice);
+void growing_add_integer(struct growing *bytes, uint64_t value);
 
 /* Drops the first len bytes. */
 void growing_drop(struct growing *bytes, size_t len);

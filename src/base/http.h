@@ -41,6 +41,7 @@ struct http_request {
 	const char *query;           /* QUERY_STRING, raw */
 	const char *request_id;      /* HTTP_X_REQUEST_ID */
 	const char *authorization;   /* HTTP_AUTHORIZATION */
+	const char *accept;          /* HTTP_ACCEPT */
 	const char *accept_encoding; /* HTTP_ACCEPT_ENCODING */
 	/* USAGE_RECORD_API_SEARCH: the web server's named location, "@..." that has a pool for
 	 * searches; "": searches are done here as well. */

@@ -9,10 +9,22 @@
 /* Holds one byte more than any parameter accepts. */
 enum { VALUE_SIZE = METAINFO_LEN_MAX + 2, QUOTE_LEN = 60 };
 
-static const char *const partners[] = {"AWS", "AZURE", "GCP", NULL};
-static const char *const statuses[] = {"CREATED",        "DELETED",       "INVALID", "REPORTED",
+const char *const filter_partners[] = {"AWS", "AZURE", "GCP", NULL};
+const char *const filter_statuses[] = {"CREATED",        "DELETED",       "INVALID", "REPORTED",
                                        "REPORT_PENDING", "REPORT_FAILED", NULL};
-static const char *const sources[] = {"API", "INTERNAL", "METRONOME", "ORB", "", NULL};
+const char *const filter_sources[] = {"API", "INTERNAL", "METRONOME", "ORB", "", NULL};
+
+const char *const filter_group_names[FILTER_GROUP_COUNT] = {
+    [FILTER_DAY] = "day",
+    [FILTER_MONTH] = "month",
+    [FILTER_PARTNER] = "partner",
+    [FILTER_BUYER_ID] = "buyerId",
+    [FILTER_ENTITLEMENT_ID] = "entitlementId",
+    [FILTER_PRODUCT_ID] = "productId",
+    [FILTER_STATUS] = "status",
+    [FILTER_SOURCE] = "source",
+    [FILTER_DIMENSION] = "dimension",
+};
 
 struct parse {
 	struct filter *filter;
@@ -144,7 +156,7 @@ static void parse_record_id(struct parse *parse)
 
 static void parse_partner(struct parse *parse)
 {
-	parse->filter->partner = parse_word(parse, partners);
+	parse->filter->partner = parse_word(parse, filter_partners);
 }
 
 /* The published page allows one of partner, productId, entitlementId and buyerId. */
@@ -179,12 +191,12 @@ static void parse_product_id(struct parse *parse)
 
 static void parse_status(struct parse *parse)
 {
-	parse->filter->status = parse_word(parse, statuses);
+	parse->filter->status = parse_word(parse, filter_statuses);
 }
 
 static void parse_source(struct parse *parse)
 {
-	parse->filter->source = parse_word(parse, sources);
+	parse->filter->source = parse_word(parse, filter_sources);
 }
 
 static void parse_meta_info(struct parse *parse)
@@ -221,8 +233,58 @@ static void parse_end_date(struct parse *parse)
 	parse->filter->has_end_day = true;
 }
 
+/* The number of a group, FILTER_GROUP_COUNT when there is none of that name. */
+static enum filter_group find_group(const char *name, size_t len)
+{
+	int group = 0;
+
+	while (group < FILTER_GROUP_COUNT &&
+	       !slice_equals((struct slice){name, len}, filter_group_names[group]))
+		group++;
+	return (enum filter_group)group;
+}
+
+static bool has_group(const struct filter *filter, enum filter_group group)
+{
+	for (size_t i = 0; i < filter->group_count; i++)
+		if (filter->groups[i] == group)
+			return true;
+	return false;
+}
+
+static void parse_group_by(struct parse *parse)
+{
+	struct filter *filter = parse->filter;
+
+	filter->group_count = 0;
+	for (const char *word = parse->value;; word++) {
+		size_t len = strcspn(word, ",");
+		enum filter_group group = find_group(word, len);
+		if (group == FILTER_GROUP_COUNT || filter->group_count == FILTER_GROUPS_MAX ||
+		    has_group(filter, group)) {
+			reject(parse,
+			       slice_of("be one to three different ones of day, month, partner, buyerId, "
+			                "entitlementId, productId, status, source and dimension, with "
+			                "commas between them"));
+			return;
+		}
+		filter->groups[filter->group_count++] = group;
+		word += len;
+		if (*word == '\0')
+			return;
+	}
+}
+
+static void parse_amounts(struct parse *parse)
+{
+	static const char *const words[] = {"true", "false", NULL};
+
+	parse->filter->has_amounts = parse_word(parse, words) == words[0];
+}
+
 static void parse_limit(struct parse *parse)
 {
+	parse->filter->has_limit = true;
 	parse_integer(parse, 1, FILTER_LIMIT_MAX, &parse->filter->limit);
 }
 
@@ -255,6 +317,8 @@ enum parameter_key {
 	PARAMETER_META_INFO,
 	PARAMETER_START_DATE,
 	PARAMETER_END_DATE,
+	PARAMETER_GROUP_BY,
+	PARAMETER_AMOUNTS,
 	PARAMETER_LIMIT,
 	PARAMETER_OFFSET,
 	PARAMETER_CURSOR,
@@ -265,6 +329,8 @@ enum parameter_key {
 enum {
 	IN_NO_QUERY = 0, /* only in a path */
 	IN_LIST = 1 << FILTER_LIST,
+	IN_SUMMARY = 1 << FILTER_SUMMARY,
+	IN_BOTH = IN_LIST | IN_SUMMARY,
 };
 
 /* In the order in which faults are reported. */
@@ -275,15 +341,17 @@ static const struct parameter {
 } parameters[] = {
     [PARAMETER_ORG_ID] = {"orgId", IN_NO_QUERY, parse_organization_id},
     [PARAMETER_RECORD_ID] = {"usageRecordGroupId", IN_NO_QUERY, parse_record_id},
-    [PARAMETER_PARTNER] = {"partner", IN_LIST, parse_partner},
-    [PARAMETER_BUYER_ID] = {"buyerId", IN_LIST, parse_buyer_id},
-    [PARAMETER_ENTITLEMENT_ID] = {"entitlementId", IN_LIST, parse_entitlement_id},
-    [PARAMETER_PRODUCT_ID] = {"productId", IN_LIST, parse_product_id},
-    [PARAMETER_STATUS] = {"status", IN_LIST, parse_status},
-    [PARAMETER_SOURCE] = {"source", IN_LIST, parse_source},
-    [PARAMETER_META_INFO] = {"metaInfo", IN_LIST, parse_meta_info},
-    [PARAMETER_START_DATE] = {"startDate", IN_LIST, parse_start_date},
-    [PARAMETER_END_DATE] = {"endDate", IN_LIST, parse_end_date},
+    [PARAMETER_PARTNER] = {"partner", IN_BOTH, parse_partner},
+    [PARAMETER_BUYER_ID] = {"buyerId", IN_BOTH, parse_buyer_id},
+    [PARAMETER_ENTITLEMENT_ID] = {"entitlementId", IN_BOTH, parse_entitlement_id},
+    [PARAMETER_PRODUCT_ID] = {"productId", IN_BOTH, parse_product_id},
+    [PARAMETER_STATUS] = {"status", IN_BOTH, parse_status},
+    [PARAMETER_SOURCE] = {"source", IN_BOTH, parse_source},
+    [PARAMETER_META_INFO] = {"metaInfo", IN_BOTH, parse_meta_info},
+    [PARAMETER_START_DATE] = {"startDate", IN_BOTH, parse_start_date},
+    [PARAMETER_END_DATE] = {"endDate", IN_BOTH, parse_end_date},
+    [PARAMETER_GROUP_BY] = {"groupBy", IN_SUMMARY, parse_group_by},
+    [PARAMETER_AMOUNTS] = {"amounts", IN_SUMMARY, parse_amounts},
     [PARAMETER_LIMIT] = {"limit", IN_LIST, parse_limit},
     [PARAMETER_OFFSET] = {"offset", IN_LIST, parse_offset},
     [PARAMETER_CURSOR] = {"cursor", IN_LIST, parse_cursor},
@@ -395,7 +463,10 @@ enum filter_status filter_parse(const struct filter_request *request, int32_t to
 	                      .status = FILTER_OK,
 	                      .message = {.data = message, .size = FILTER_MESSAGE_SIZE}};
 
-	*filter = (struct filter){.limit = FILTER_LIMIT_MAX};
+	*filter = (struct filter){.limit = FILTER_LIMIT_MAX,
+	                          .groups = {FILTER_DAY, FILTER_STATUS},
+	                          .group_count = 2,
+	                          .has_amounts = true};
 	for (size_t i = 0; i < request->path_count; i++) {
 		enum parameter_key key = find_parameter(request->path[i].name);
 		assert(key < PARAMETER_COUNT);

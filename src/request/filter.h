@@ -26,7 +26,30 @@ enum {
 enum filter_call {
 	FILTER_LIST,
 	FILTER_RECORD, /* one record, by its id */
+	FILTER_SUMMARY,
 };
+
+/* What the records of a summary are grouped by. */
+enum filter_group {
+	FILTER_DAY,
+	FILTER_MONTH,
+	FILTER_PARTNER,
+	FILTER_BUYER_ID,
+	FILTER_ENTITLEMENT_ID,
+	FILTER_PRODUCT_ID,
+	FILTER_STATUS,
+	FILTER_SOURCE,
+	FILTER_DIMENSION,
+	FILTER_GROUP_COUNT
+};
+
+enum { FILTER_GROUPS_MAX = 3 };
+
+/* As in requests and answers. */
+extern const char *const filter_group_names[FILTER_GROUP_COUNT];
+
+/* All there are, NULL behind the last. */
+extern const char *const filter_partners[], *const filter_statuses[], *const filter_sources[];
 
 /* What came, still encoded. */
 struct filter_request {
@@ -57,12 +80,16 @@ struct filter {
 	int32_t start_day, end_day;      /* both included, counted as in utc.h */
 	bool has_start_day, has_end_day; /* they were given, and are no defaults */
 	uint32_t limit;                  /* 1 to FILTER_LIMIT_MAX */
+	bool has_limit;                  /* it was given */
 	uint32_t offset;                 /* 0 to INT32_MAX */
 	/* The last record before offset is known, see store/places.h: nothing is to be counted. */
 	bool has_place;
 	struct record_position place;
 	bool has_cursor; /* only records behind cursor.after are asked for */
 	struct cursor cursor;
+	enum filter_group groups[FILTER_GROUPS_MAX]; /* of a summary, different ones */
+	size_t group_count;
+	bool has_amounts; /* of a summary: sums are asked for, not only counts */
 };
 
 enum filter_status {

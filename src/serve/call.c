@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "request/search.h"
+#include "serve/accept.h"
 #include "serve/json.h"
 #include "serve/response.h"
 
@@ -21,6 +22,26 @@ bool call_parse(struct call *call, struct filter *filter)
 		response_end_failed(call->response, call->json);
 		break;
 	}
+	return false;
+}
+
+bool call_choose(struct call *call, const char *const *media, size_t count, size_t *form)
+{
+	int chosen = accept_media(slice_of(call->request->accept), media, count);
+	char data[160];
+	struct text message = TEXT_IN(data);
+
+	if (chosen >= 0) {
+		*form = (size_t)chosen;
+		return true;
+	}
+	TEXT_ADD(&message, "Accept must allow ");
+	for (size_t i = 0; i < count; i++) {
+		text_add(&message, slice_of(i == 0 ? "" : i + 1 < count ? ", " : " or "));
+		text_add(&message, slice_of(media[i]));
+	}
+	text_end(&message);
+	response_end_message(call->response, call->json, 406, data);
 	return false;
 }
 

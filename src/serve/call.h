@@ -5,18 +5,22 @@
 #ifndef CALL_H
 #define CALL_H
 
+#include "base/growing.h"
 #include "base/http.h"
 #include "request/filter.h"
 #include "store/places.h"
 #include "store/repository.h"
 
 struct json;
+struct summary;
 
 struct call {
 	/* Borrowed until the request is finished. */
 	struct repository *repository;
+	struct summary *summary;
 	struct places *places; /* NULL: none */
-	struct json *json;     /* where the bodies lie */
+	struct json *json;     /* where pages and messages lie */
+	struct growing *body;  /* where other bodies lie; empty at first */
 	const struct http_request *request;
 	struct http_response *response;
 	struct slice path;           /* of the target, still encoded */
@@ -28,6 +32,10 @@ struct call {
 
 /* Fills *filter, to be closed; false when the answer is complete instead, a 400 or a 500. */
 bool call_parse(struct call *call, struct filter *filter);
+
+/* Chooses among count media types, the first of which counts most, by what the client accepts:
+ * *form is its number; false when it accepts none of them, and the answer is complete, a 406. */
+bool call_choose(struct call *call, const char *const *media, size_t count, size_t *form);
 
 /*
  * Writes the records of filter's page to the call's json, which is still to be ended.  False when

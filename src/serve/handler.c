@@ -15,12 +15,15 @@
 #include "serve/response.h"
 #include "serve/routes.h"
 
+enum {
+	/* A body that grew larger than this is given back. */
+	BODY_SIZE_KEPT = 1024 * 1024,
+};
+
 struct handler {
-	struct repository *repository;
-	struct authorizer *authorizer;
-	struct cells *cells;   /* NULL: none */
-	struct places *places; /* NULL: none */
+	struct handler_rooms rooms;
 	struct json *json;
+	struct growing body;
 	struct compress *compress;
 	unsigned slow_ms;
 	/* Of the request at hand. */
@@ -30,8 +33,7 @@ struct handler {
 	char metrics[METRICS_TEXT_SIZE];
 };
 
-struct handler *handler_open(struct repository *repository, struct authorizer *authorizer,
-                             struct cells *cells, struct places *places, unsigned slow_ms)
+struct handler *handler_open(const struct handler_rooms *rooms, unsigned slow_ms)
 {
 	struct handler *handler = calloc(1, sizeof *handler);
 
@@ -41,10 +43,7 @@ struct handler *handler_open(struct repository *repository, struct authorizer *a
 		handler_close(handler);
 		return NULL;
 	}
-	handler->repository = repository;
-	handler->authorizer = authorizer;
-	handler->cells = cells;
-	handler->places = places;
+	handler->rooms = *rooms;
 	handler->slow_ms = slow_ms;
 	return handler;
 }
@@ -55,6 +54,7 @@ void handler_close(struct handler *handler)
 		return;
 	json_close(handler->json);
 	compress_close(handler->compress);
+	growing_free(&handler->body);
 	free(handler);
 }
 
@@ -127,16 +127,16 @@ static bool is_at_home(struct handler *handler, const struct http_request *reque
 {
 	char reason[CELLS_REASON_SIZE];
 
-	if (handler->cells == NULL) {
+	if (handler->rooms.cells == NULL) {
 		if (request->cells_location[0] == '\0')
 			return true;
 		log_message(LOG_LEVEL_ERROR, "the web server knows cells, but no CELLS_FILE is set");
 		response_end_failed(response, handler->json);
 		return false;
 	}
-	if (!cells_refresh(handler->cells, reason))
+	if (!cells_refresh(handler->rooms.cells, reason))
 		log_message(LOG_LEVEL_ERROR, "%s; what was read before still counts", reason);
-	const char *cell = cells_away(handler->cells, organization);
+	const char *cell = cells_away(handler->rooms.cells, organization);
 	if (cell == NULL)
 		return true;
 	if (request->cells_location[0] != '\0') {
@@ -156,9 +156,11 @@ static void respond_call(struct handler *handler, const struct http_request *req
 	struct call *call = &handler->call;
 	char organization[RECORD_ID_LEN_MAX + 1];
 
-	*call = (struct call){.repository = handler->repository,
-	                      .places = handler->places,
+	*call = (struct call){.repository = handler->rooms.repository,
+	                      .summary = handler->rooms.summary,
+	                      .places = handler->rooms.places,
 	                      .json = handler->json,
+	                      .body = &handler->body,
 	                      .request = request,
 	                      .response = response};
 	if (!response_has_encoding(response)) {
@@ -204,7 +206,8 @@ static void respond_authorizer(struct handler *handler, const struct http_reques
 		organization = decode_organization(handler, text);
 	if (!is_at_home(handler, request, response, organization))
 		return;
-	switch (authorizer_check(handler->authorizer, slice_of(request->authorization), organization)) {
+	switch (authorizer_check(handler->rooms.authorizer, slice_of(request->authorization),
+	                         organization)) {
 	case AUTHORIZER_ALLOWED:
 		response_end_message(response, handler->json, 200, "allowed");
 		return;
@@ -231,8 +234,9 @@ static void respond_local(struct handler *handler, const struct http_request *re
 	if (strcmp(request->target, "/healthz") == 0) {
 		response_end_message(response, handler->json, 200, "alive");
 	} else if (strcmp(request->target, "/readyz") == 0) {
-		bool is_gate = handler->cells != NULL && cells_is_gate(handler->cells); /* asks none */
-		bool is_ready = is_gate || repository_check(handler->repository) == REPOSITORY_OK;
+		bool is_gate =
+		    handler->rooms.cells != NULL && cells_is_gate(handler->rooms.cells); /* asks none */
+		bool is_ready = is_gate || repository_check(handler->rooms.repository) == REPOSITORY_OK;
 		response_end_message(response, handler->json, is_ready ? 200 : 503,
 		                     is_ready ? "the database answers" : "the database does not answer");
 	} else if (strcmp(request->target, "/metrics") == 0) {
@@ -351,6 +355,7 @@ void handler_finish(void *context, const struct http_request *request,
 	log_end();
 	log_set_request("");
 	json_trim(handler->json);
+	growing_clear(&handler->body, BODY_SIZE_KEPT);
 	compress_trim(handler->compress);
-	repository_tend(handler->repository);
+	repository_tend(handler->rooms.repository);
 }

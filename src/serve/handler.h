@@ -13,11 +13,19 @@ struct cells;
 struct handler;
 struct places;
 struct repository;
+struct summary;
 
-/* slow_ms: requests that take longer are logged as warnings.  cells and places:
- * NULL when there are none.  All are borrowed until handler_close.  NULL when memory ran out. */
-struct handler *handler_open(struct repository *repository, struct authorizer *authorizer,
-                             struct cells *cells, struct places *places, unsigned slow_ms);
+/* What the calls ask, borrowed until handler_close. */
+struct handler_rooms {
+	struct repository *repository;
+	struct summary *summary;
+	struct places *places; /* NULL: there are none; likewise below */
+	struct authorizer *authorizer;
+	struct cells *cells;
+};
+
+/* slow_ms: requests that take longer are logged as warnings.  NULL when memory ran out. */
+struct handler *handler_open(const struct handler_rooms *rooms, unsigned slow_ms);
 void handler_close(struct handler *handler); /* NULL is fine */
 
 /*

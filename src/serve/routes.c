@@ -3,12 +3,14 @@
 #include "base/url.h"
 #include "serve/listing.h"
 #include "serve/single.h"
+#include "serve/summing.h"
 
 static const struct route routes[] = {
     {"list", "/org/{orgId}/usageRecordGroup", FILTER_LIST, listing_respond},
     {"record", "/org/{orgId}/usageRecordGroup/{usageRecordGroupId}", FILTER_RECORD, single_respond},
     {"entitlement", "/org/{orgId}/entitlement/{entitlementId}/usageRecordGroup", FILTER_LIST,
      listing_respond},
+    {"summary", "/org/{orgId}/usageRecordSummary", FILTER_SUMMARY, summing_respond},
     {"product", "/org/{orgId}/product/{productId}/usageRecordGroup", FILTER_LIST, listing_respond},
 };
 

@@ -284,6 +284,7 @@ static void answer(const FCGX_Request *request, int fd, const struct server_hand
 	    .query = parameter(request, "QUERY_STRING"),
 	    .request_id = parameter(request, "HTTP_X_REQUEST_ID"),
 	    .authorization = parameter(request, "HTTP_AUTHORIZATION"),
+	    .accept = parameter(request, "HTTP_ACCEPT"),
 	    .accept_encoding = parameter(request, "HTTP_ACCEPT_ENCODING"),
 	    .search_location = parameter(request, "USAGE_RECORD_API_SEARCH"),
 	    .cells_location = parameter(request, "USAGE_RECORD_API_CELLS"),

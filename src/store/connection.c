@@ -405,6 +405,17 @@ bool connection_execute(MYSQL_STMT *handle, MYSQL_BIND *values, unsigned value_c
 	return mysql_stmt_execute(handle) == 0;
 }
 
+enum database_status connection_query(struct connection *connection, const char *sql)
+{
+	double start_ms = clock_ms();
+
+	if (mysql_query(connection->handle, sql) == 0)
+		return DATABASE_OK;
+	unsigned error = mysql_errno(connection->handle);
+	log_message(LOG_LEVEL_ERROR, "%s failed: %u %s", sql, error, mysql_error(connection->handle));
+	return classify(connection->options, error, clock_ms() - start_ms);
+}
+
 void connection_abandon(struct connection *connection)
 {
 	/* Or the library would read to their end all rows that nobody wants. */

@@ -93,6 +93,9 @@ bool connection_execute(MYSQL_STMT *handle, MYSQL_BIND *values, unsigned value_c
 enum database_status connection_error(struct connection *connection, MYSQL_STMT *handle,
                                       double elapsed_ms);
 
+/* Runs a statement that has no values and gives no rows. */
+enum database_status connection_query(struct connection *connection, const char *sql);
+
 /* Gives up what the statement at hand still has to send: the connection is of no more use. */
 void connection_abandon(struct connection *connection);
 bool connection_is_abandoned(const struct connection *connection);

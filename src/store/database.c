@@ -21,6 +21,7 @@ struct database {
 	double retry_at_ms; /* no attempt to connect before; clock_ms */
 	double look_at_ms;  /* when to look at the choice of host again; clock_ms */
 	double look_wait_ms;
+	bool has_snapshot; /* a transaction is open */
 };
 
 struct database *database_open(const struct database_options *options)
@@ -40,6 +41,7 @@ static void disconnect(struct database *database)
 {
 	connection_close(database->connection);
 	database->connection = NULL;
+	database->has_snapshot = false;
 }
 
 void database_close(struct database *database)
@@ -204,6 +206,40 @@ enum database_status database_run(struct database *database,
 			disconnect(database);
 	}
 	return status;
+}
+
+enum database_status database_begin_snapshot(struct database *database)
+{
+	/* Another level would take no notice of the snapshot. */
+	enum database_status status =
+	    connection_query(database->connection, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ");
+
+	if (status == DATABASE_OK)
+		status = connection_query(database->connection,
+		                          "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY");
+	database->has_snapshot = status == DATABASE_OK;
+	return status;
+}
+
+enum database_status database_go_on(struct database *database,
+                                    enum database_status (*attempt)(void *context), void *context)
+{
+	enum database_status status = DATABASE_LOST;
+
+	if (database->connection != NULL && database->has_snapshot)
+		status = attempt(context);
+	if (status != DATABASE_OK)
+		disconnect(database);
+	return status;
+}
+
+void database_end_snapshot(struct database *database)
+{
+	if (!database->has_snapshot)
+		return;
+	database->has_snapshot = false;
+	if (connection_query(database->connection, "COMMIT") != DATABASE_OK)
+		disconnect(database);
 }
 
 static enum database_status ping(void *context)

@@ -48,6 +48,20 @@ enum database_status database_error(struct database *database, MYSQL_STMT *handl
                                     double elapsed_ms);
 void database_abandon(struct database *database);
 
+/*
+ * Begins a snapshot: until it ends, all statements see the rows as they are now.  To be called
+ * within an attempt of database_run, which begins it anew on another connection.
+ */
+enum database_status database_begin_snapshot(struct database *database);
+
+/* Runs attempt within the snapshot, once: on another connection there would be another one.
+ * At any other status than DATABASE_OK the snapshot is over. */
+enum database_status database_go_on(struct database *database,
+                                    enum database_status (*attempt)(void *context), void *context);
+
+/* Ends the snapshot; no fault when it is over already. */
+void database_end_snapshot(struct database *database);
+
 /* To be called between two requests: on another host than the preferred one, looks for
  * a better one now and then, which may take the connect timeout of each host. */
 void database_tend(struct database *database);

@@ -18,11 +18,18 @@ enum part {
 	PART_STATUS,
 	PART_SOURCE,
 	PART_EQUALITY_COUNT,
-	PART_SEEK = PART_EQUALITY_COUNT,
-	PART_SCAN,
-	PART_AFTER,
-	PART_ID, /* one record; no other part */
+	PART_AFTER = PART_EQUALITY_COUNT,
+	PART_ID,      /* one record; no equality filter and no place */
+	PART_COLUMNS, /* and above: a bit for each enum query_column */
+	PART_COUNTS = PART_COLUMNS + QUERY_COLUMN_COUNT, /* instead: groups, as in group_of */
+	PART_END
 };
+_Static_assert((int)PART_END < 31, "a shape has room, and keys.c as well");
+
+enum { GROUP_BITS = 4 }; /* of a group's number + 1; 0: no group */
+_Static_assert(FILTER_GROUP_COUNT < 1 << GROUP_BITS, "a group fits");
+_Static_assert((int)FILTER_GROUPS_MAX *(int)GROUP_BITS <= (int)QUERY_COLUMN_COUNT, "so do all");
+
 #define BIT(part) (UINT32_C(1) << (part))
 
 static const char *const equality_columns[PART_EQUALITY_COUNT] = {
@@ -34,11 +41,21 @@ static const char *const equality_columns[PART_EQUALITY_COUNT] = {
     [PART_SOURCE] = "source",
 };
 
-static const char page_columns[] =
-    "creation_time, serial_id, meta_info, id, partner, buyer_id, entitlement_id, status, "
-    "records, usage_record_report_id, last_update_time";
-static const char seek_columns[] = "creation_time, serial_id";
-static const char scan_columns[] = "creation_time, serial_id, meta_info";
+static const char *const column_names[QUERY_COLUMN_COUNT] = {
+    [QUERY_CREATION_TIME] = "creation_time",
+    [QUERY_SERIAL_ID] = "serial_id",
+    [QUERY_META_INFO] = "meta_info",
+    [QUERY_ID] = "id",
+    [QUERY_PARTNER] = "partner",
+    [QUERY_BUYER_ID] = "buyer_id",
+    [QUERY_ENTITLEMENT_ID] = "entitlement_id",
+    [QUERY_STATUS] = "status",
+    [QUERY_RECORDS] = "records",
+    [QUERY_USAGE_RECORD_REPORT_ID] = "usage_record_report_id",
+    [QUERY_LAST_UPDATE_TIME] = "last_update_time",
+    [QUERY_PRODUCT_ID] = "product_id",
+    [QUERY_SOURCE] = "source",
+};
 
 struct builder {
 	struct query *query;
@@ -83,16 +100,14 @@ static void add_id(struct builder *builder, enum part part, const struct filter_
 		add_equality(builder, part, (struct slice){id->text, id->len});
 }
 
-void query_build(struct query *query, const struct filter *filter, enum query_purpose purpose,
+void query_build(struct query *query, const struct filter *filter, uint32_t columns,
                  const struct record_position *after, uint32_t row_count, uint32_t skip)
 {
 	struct builder builder = {.query = query};
 	struct slice source;
 	int64_t last_ms = (filter->end_day + 1) * UTC_DAY_MS - 1;
 
-	query->shape = purpose == QUERY_SEEK   ? BIT(PART_SEEK)
-	               : purpose == QUERY_SCAN ? BIT(PART_SCAN)
-	                                       : 0;
+	query->shape = columns << PART_COLUMNS;
 	query->value_count = 0;
 	add_text(&builder, (struct slice){filter->organization_id.text, filter->organization_id.len});
 	add_id(&builder, PART_ID, &filter->id);
@@ -131,20 +146,149 @@ static void add_columns(struct text *text, uint32_t shape, const char *separator
 			text_add_format(text, "%s%s", separator, equality_columns[part]);
 }
 
+void query_build_counts(struct query *query, const struct filter *filter, uint32_t group_count)
+{
+	query_build(query, filter, 0, NULL, group_count, 0);
+	query->shape |= BIT(PART_COUNTS);
+	for (size_t i = 0; i < filter->group_count; i++)
+		query->shape |= ((uint32_t)filter->groups[i] + 1) << (PART_COLUMNS + GROUP_BITS * i);
+}
+
+/* The group of a number of a shape that counts; false when there is none. */
+static bool group_of(uint32_t shape, size_t number, enum filter_group *group)
+{
+	uint32_t bits = number < FILTER_GROUPS_MAX
+	                    ? shape >> (PART_COLUMNS + GROUP_BITS * number) & ((1U << GROUP_BITS) - 1)
+	                    : 0;
+
+	*group = (enum filter_group)(bits - 1);
+	return bits > 0;
+}
+
+/* The column that a group is, or -1: no column of an index. */
+static int part_of(enum filter_group group)
+{
+	static const int parts[FILTER_GROUP_COUNT] = {[FILTER_DAY] = -1,
+	                                              [FILTER_MONTH] = -1,
+	                                              [FILTER_PARTNER] = PART_PARTNER,
+	                                              [FILTER_BUYER_ID] = PART_BUYER_ID,
+	                                              [FILTER_ENTITLEMENT_ID] = PART_ENTITLEMENT_ID,
+	                                              [FILTER_PRODUCT_ID] = PART_PRODUCT_ID,
+	                                              [FILTER_STATUS] = PART_STATUS,
+	                                              [FILTER_SOURCE] = PART_SOURCE,
+	                                              [FILTER_DIMENSION] = -1};
+
+	return parts[group];
+}
+
+size_t query_columns(uint32_t shape, enum query_column columns[static QUERY_COLUMN_COUNT])
+{
+	size_t count = 0;
+	enum filter_group group;
+
+	if (shape & BIT(PART_COUNTS)) {
+		columns[count++] = QUERY_SERIAL_ID;
+		for (size_t i = 0; group_of(shape, i, &group); i++)
+			columns[count++] = query_count_key(i);
+		return count;
+	}
+	for (int column = 0; column < QUERY_COLUMN_COUNT; column++)
+		if (shape >> PART_COLUMNS & QUERY_COLUMN(column))
+			columns[count++] = (enum query_column)column;
+	return count;
+}
+
+static bool has_columns(uint32_t shape, enum query_purpose purpose)
+{
+	return shape >> PART_COLUMNS == purpose;
+}
+
 static bool has_equality(uint32_t shape)
 {
 	return (shape & (BIT(PART_EQUALITY_COUNT) - 1)) != 0;
 }
 
+/* All values that a column of an index may have, where they are few. */
+static const char *const *const words[PART_EQUALITY_COUNT] = {
+    [PART_PARTNER] = filter_partners,
+    [PART_STATUS] = filter_statuses,
+    [PART_SOURCE] = filter_sources,
+};
+
+static void add_words(struct text *text, const char *column, const char *const *word)
+{
+	text_add_format(text, " AND %s IN ('%s'", column, *word);
+	while (*++word != NULL)
+		text_add_format(text, ", '%s'", *word);
+	TEXT_ADD(text, ")");
+}
+
+/*
+ * The index that has all columns a count asks for, with the days behind them.  Columns that are
+ * not filtered by are named with all of their values, where these are few: so many short ranges
+ * instead of the organization's whole index.  Of two identifiers, which no index has, rows are
+ * read.
+ */
+static void write_count_source(struct text *text, uint32_t shape)
+{
+	uint32_t wanted = shape & (BIT(PART_EQUALITY_COUNT) - 1), exclusive;
+	enum filter_group group;
+
+	for (size_t i = 0; group_of(shape, i, &group); i++)
+		if (part_of(group) >= 0)
+			wanted |= BIT(part_of(group));
+	exclusive = wanted & (BIT(PART_STATUS) - 1);
+	bool is_covered = (exclusive & (exclusive - 1)) == 0;
+	if (!is_covered)
+		wanted = shape & (BIT(PART_EQUALITY_COUNT) - 1);
+	if (has_equality(wanted)) {
+		TEXT_ADD(text, "by");
+		add_columns(text, wanted, "_");
+	} else {
+		text_add_format(text, "%s", is_covered ? "by_time" : "PRIMARY");
+	}
+	TEXT_ADD(text, ") WHERE organization_id = ?");
+	for (int part = 0; part < PART_EQUALITY_COUNT; part++) {
+		if (shape & BIT(part))
+			text_add_format(text, " AND %s = ?", equality_columns[part]);
+		else if ((wanted & BIT(part)) && words[part] != NULL)
+			add_words(text, equality_columns[part], words[part]);
+	}
+}
+
+static void write_counts(struct text *text, uint32_t shape)
+{
+	static const char *const times[] = {[FILTER_DAY] = "DATE(creation_time)",
+	                                    [FILTER_MONTH] = "DATE_FORMAT(creation_time, '%Y-%m')"};
+	enum filter_group group;
+	size_t count;
+
+	TEXT_ADD(text, "SELECT COUNT(*)");
+	for (count = 0; group_of(shape, count, &group); count++)
+		text_add_format(text, ", %s",
+		                group <= FILTER_MONTH ? times[group] : equality_columns[part_of(group)]);
+	TEXT_ADD(text, " FROM usage_record_group FORCE INDEX (");
+	write_count_source(text, shape);
+	TEXT_ADD(text, " AND creation_time >= ? AND creation_time <= ? GROUP BY ");
+	for (size_t i = 0; i < count; i++)
+		text_add_format(text, "%s%zu", i == 0 ? "" : ", ", i + 2);
+	TEXT_ADD(text, " LIMIT ? OFFSET ?");
+	text_end(text);
+}
+
 void query_write_sql(uint32_t shape, char sql[static QUERY_SQL_SIZE])
 {
 	struct text text = {.data = sql, .size = QUERY_SQL_SIZE};
-	bool is_seek = (shape & BIT(PART_SEEK)) != 0;
+	enum query_column columns[QUERY_COLUMN_COUNT];
+	size_t column_count = query_columns(shape, columns);
 
-	text_add_format(&text, "SELECT %s FROM usage_record_group FORCE INDEX (",
-	                is_seek                  ? seek_columns
-	                : shape & BIT(PART_SCAN) ? scan_columns
-	                                         : page_columns);
+	if (shape & BIT(PART_COUNTS)) {
+		write_counts(&text, shape);
+		return;
+	}
+	for (size_t i = 0; i < column_count; i++)
+		text_add_format(&text, "%s%s", i == 0 ? "SELECT " : ", ", column_names[columns[i]]);
+	TEXT_ADD(&text, " FROM usage_record_group FORCE INDEX (");
 	/* The index is named because the optimizer, left to choose among as many as this
 	 * table has, takes longer to plan a page of 20 than the server to find it. */
 	if (shape & BIT(PART_ID)) {
@@ -156,7 +300,7 @@ void query_write_sql(uint32_t shape, char sql[static QUERY_SQL_SIZE])
 		TEXT_ADD(&text, "by");
 		add_columns(&text, shape, "_");
 	} else {
-		text_add_format(&text, "%s", is_seek ? "by_time" : "PRIMARY");
+		text_add_format(&text, "%s", has_columns(shape, QUERY_SEEK) ? "by_time" : "PRIMARY");
 	}
 	TEXT_ADD(&text, ") WHERE organization_id = ?");
 	for (int part = 0; part < PART_EQUALITY_COUNT; part++)
@@ -184,9 +328,11 @@ void query_write_name(uint32_t shape, char name[static QUERY_NAME_SIZE])
 		text_add(&text, slice_of(shape & BIT(PART_ID) ? "+id" : "+all"));
 	if (shape & BIT(PART_AFTER))
 		TEXT_ADD(&text, " after");
-	if (shape & BIT(PART_SEEK))
+	if (shape & BIT(PART_COUNTS))
+		TEXT_ADD(&text, " count");
+	if (has_columns(shape, QUERY_SEEK))
 		TEXT_ADD(&text, " seek");
-	if (shape & BIT(PART_SCAN))
+	if (has_columns(shape, QUERY_SCAN))
 		TEXT_ADD(&text, " scan");
 	text_end(&text);
 	memmove(name, name + 1, text.len); /* the first plus separates nothing */

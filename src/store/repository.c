@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "request/search.h"
-#include "store/database.h"
+#include "store/repository_status.h"
 #include "store/rows.h"
 
 enum {
@@ -154,22 +154,15 @@ static bool give(struct find *find, const struct record *record, struct record_p
 /* Whether the row at hand contains the filter.  False: nobody can tell. */
 static bool judge(struct find *find, bool *is_match)
 {
-	const struct rows *rows = find->repository->rows;
-
 	*is_match = false;
-	switch (metainfo_match(find->filter->meta_info, rows_meta_info(rows))) {
+	switch (rows_match(find->repository->rows, find->filter->meta_info)) {
 	case METAINFO_CONTAINS:
 		*is_match = true;
 		return true;
 	case METAINFO_LACKS:
 		return true;
 	case METAINFO_UNREADABLE:
-		log_message(LOG_LEVEL_ERROR, "the metaInfo of record %llu could not be read",
-		            (unsigned long long)rows_position(rows).serial_id);
-		return false;
 	case METAINFO_NO_MEMORY:
-		log_message(LOG_LEVEL_ERROR, "out of memory for the metaInfo of record %llu",
-		            (unsigned long long)rows_position(rows).serial_id);
 		return false;
 	case METAINFO_TOO_COSTLY:
 		find->refusal = REPOSITORY_TOO_COSTLY;
@@ -351,22 +344,6 @@ static enum database_status find_page(struct find *find)
 	if (status == DATABASE_TIMEOUT && search_is_needed(filter))
 		find->refusal = REPOSITORY_TOO_LONG;
 	return status == DATABASE_OK && is_found ? read_page(find, 0) : status;
-}
-
-static enum repository_status repository_status(enum database_status status)
-{
-	switch (status) {
-	case DATABASE_OK:
-		return REPOSITORY_OK;
-	case DATABASE_LOST:
-	case DATABASE_UNAVAILABLE:
-		return REPOSITORY_UNAVAILABLE;
-	case DATABASE_TIMEOUT:
-		return REPOSITORY_TIMEOUT;
-	case DATABASE_FAILED:
-		return REPOSITORY_FAILED;
-	}
-	return REPOSITORY_FAILED;
 }
 
 /* One try; what an earlier one did is forgotten. */

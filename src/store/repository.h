@@ -25,10 +25,11 @@ enum repository_status {
 	REPOSITORY_TIMEOUT,     /* the database took longer than it may */
 	REPOSITORY_FAILED,      /* the database refused a statement or memory ran out */
 	/* What was asked is too much, and not asked by cursor, which would end the page early: */
-	REPOSITORY_TOO_LONG,    /* a search that takes longer than it may */
-	REPOSITORY_TOO_COSTLY,  /* a metaInfo that takes too many comparisons in one document */
-	REPOSITORY_TOO_LARGE,   /* a page of more bytes than it may have */
-	REPOSITORY_BEYOND_SINK, /* a page of more bytes than the sink takes */
+	REPOSITORY_TOO_LONG,        /* a search that takes longer than it may */
+	REPOSITORY_TOO_COSTLY,      /* a metaInfo that takes too many comparisons in one document */
+	REPOSITORY_TOO_LARGE,       /* a page of more bytes than it may have */
+	REPOSITORY_BEYOND_SINK,     /* a page of more bytes than the sink takes */
+	REPOSITORY_TOO_MANY_GROUPS, /* a summary of more than it may have */
 	REPOSITORY_STATUS_COUNT
 };
 

@@ -21,17 +21,19 @@ enum {
 
 struct rows {
 	struct database *database;
-	struct connection_statement *statement; /* whose rows are read; NULL: none */
-	double start_ms;                        /* when the page was asked for */
+	struct connection_statement *statement;        /* whose rows are read; NULL: none */
+	enum query_column columns[QUERY_COLUMN_COUNT]; /* of the statement, in their order */
+	size_t column_count;
+	double start_ms; /* when the page was asked for */
 	/* Where the library puts a row. */
-	MYSQL_BIND binds[QUERY_PAGE_COLUMNS];
-	my_bool is_null[QUERY_PAGE_COLUMNS];
-	my_bool is_truncated[QUERY_PAGE_COLUMNS];
-	unsigned long lengths[QUERY_PAGE_COLUMNS];
-	MYSQL_TIME times[QUERY_PAGE_COLUMNS];
+	MYSQL_BIND binds[QUERY_COLUMN_COUNT];
+	my_bool is_null[QUERY_COLUMN_COUNT];
+	my_bool is_truncated[QUERY_COLUMN_COUNT];
+	unsigned long lengths[QUERY_COLUMN_COUNT];
+	MYSQL_TIME times[QUERY_COLUMN_COUNT];
 	uint64_t serial_id;
-	char texts[QUERY_PAGE_COLUMNS][RECORD_ID_LEN_MAX];
-	char *documents[QUERY_PAGE_COLUMNS]; /* owned; only of JSON columns */
+	char texts[QUERY_COLUMN_COUNT][RECORD_ID_LEN_MAX];
+	char *documents[QUERY_COLUMN_COUNT]; /* owned; only of JSON columns */
 	unsigned generation;                 /* changes whenever a buffer moves: bind again */
 };
 
@@ -60,7 +62,7 @@ static bool resize_document(struct rows *rows, int column, unsigned long size)
 
 static bool bind_row(struct rows *rows)
 {
-	for (int column = 0; column < QUERY_PAGE_COLUMNS; column++) {
+	for (int column = 0; column < QUERY_COLUMN_COUNT; column++) {
 		switch ((enum query_column)column) {
 		case QUERY_CREATION_TIME:
 		case QUERY_LAST_UPDATE_TIME:
@@ -108,7 +110,7 @@ void rows_close(struct rows *rows)
 	free(rows);
 }
 
-static struct slice column_text(const struct rows *rows, enum query_column column)
+struct slice rows_text(const struct rows *rows, enum query_column column)
 {
 	if (rows->is_null[column])
 		return (struct slice){"", 0};
@@ -130,23 +132,22 @@ static struct utc_time column_time(const struct rows *rows, enum query_column co
 
 struct record rows_record(const struct rows *rows)
 {
-	return (struct record){
-	    .buyer_id = column_text(rows, QUERY_BUYER_ID),
-	    .entitlement_id = column_text(rows, QUERY_ENTITLEMENT_ID),
-	    .id = column_text(rows, QUERY_ID),
-	    .partner = column_text(rows, QUERY_PARTNER),
-	    .status = column_text(rows, QUERY_STATUS),
-	    .usage_record_report_id = column_text(rows, QUERY_USAGE_RECORD_REPORT_ID),
-	    .meta_info = column_text(rows, QUERY_META_INFO),
-	    .records = column_text(rows, QUERY_RECORDS),
-	    .creation_time = column_time(rows, QUERY_CREATION_TIME),
-	    .last_update_time = column_time(rows, QUERY_LAST_UPDATE_TIME),
-	    .serial_id = rows->serial_id};
+	return (struct record){.buyer_id = rows_text(rows, QUERY_BUYER_ID),
+	                       .entitlement_id = rows_text(rows, QUERY_ENTITLEMENT_ID),
+	                       .id = rows_text(rows, QUERY_ID),
+	                       .partner = rows_text(rows, QUERY_PARTNER),
+	                       .status = rows_text(rows, QUERY_STATUS),
+	                       .usage_record_report_id = rows_text(rows, QUERY_USAGE_RECORD_REPORT_ID),
+	                       .meta_info = rows_text(rows, QUERY_META_INFO),
+	                       .records = rows_text(rows, QUERY_RECORDS),
+	                       .creation_time = column_time(rows, QUERY_CREATION_TIME),
+	                       .last_update_time = column_time(rows, QUERY_LAST_UPDATE_TIME),
+	                       .serial_id = rows->serial_id};
 }
 
 struct slice rows_meta_info(const struct rows *rows)
 {
-	return column_text(rows, QUERY_META_INFO);
+	return rows_text(rows, QUERY_META_INFO);
 }
 
 struct record_position rows_position(const struct rows *rows)
@@ -154,6 +155,33 @@ struct record_position rows_position(const struct rows *rows)
 	struct utc_time time = column_time(rows, QUERY_CREATION_TIME);
 
 	return (struct record_position){.creation_ms = utc_to_ms(&time), .serial_id = rows->serial_id};
+}
+
+uint64_t rows_count(const struct rows *rows)
+{
+	return rows->serial_id;
+}
+
+size_t rows_bytes(const struct rows *rows)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < rows->column_count; i++)
+		if (rows->documents[rows->columns[i]] != NULL && !rows->is_null[rows->columns[i]])
+			bytes += rows->lengths[rows->columns[i]];
+	return bytes;
+}
+
+enum metainfo_match rows_match(const struct rows *rows, struct metainfo *meta_info)
+{
+	unsigned long long serial_id = rows->serial_id;
+	enum metainfo_match match = metainfo_match(meta_info, rows_meta_info(rows));
+
+	if (match == METAINFO_UNREADABLE)
+		log_message(LOG_LEVEL_ERROR, "the metaInfo of record %llu could not be read", serial_id);
+	else if (match == METAINFO_NO_MEMORY)
+		log_message(LOG_LEVEL_ERROR, "out of memory for the metaInfo of record %llu", serial_id);
+	return match;
 }
 
 static enum database_status failure(const struct rows *rows)
@@ -165,10 +193,13 @@ static enum database_status failure(const struct rows *rows)
 static enum database_status bind_result(struct rows *rows)
 {
 	struct connection_statement *statement = rows->statement;
+	MYSQL_BIND binds[QUERY_COLUMN_COUNT];
 
 	if (statement->bind_generation == rows->generation)
 		return DATABASE_OK;
-	if (mysql_stmt_bind_result(statement->handle, rows->binds) != 0)
+	for (size_t i = 0; i < rows->column_count; i++)
+		binds[i] = rows->binds[rows->columns[i]];
+	if (mysql_stmt_bind_result(statement->handle, binds) != 0)
 		return failure(rows);
 	statement->bind_generation = rows->generation;
 	return DATABASE_OK;
@@ -177,13 +208,12 @@ static enum database_status bind_result(struct rows *rows)
 /* Fetches what did not fit its buffer. */
 static enum database_status fetch_rest(struct rows *rows)
 {
-	int count = (int)mysql_stmt_field_count(rows->statement->handle);
-
-	for (int column = 0; column < count; column++) {
+	for (size_t i = 0; i < rows->column_count; i++) {
+		enum query_column column = rows->columns[i];
 		if (rows->is_null[column] || rows->lengths[column] <= rows->binds[column].buffer_length)
 			continue;
 		if (rows->documents[column] == NULL) {
-			log_message(LOG_LEVEL_ERROR, "column %d of record %llu is longer than it may be",
+			log_message(LOG_LEVEL_ERROR, "column %u of record %llu is longer than it may be",
 			            column, (unsigned long long)rows->serial_id);
 			return DATABASE_FAILED;
 		}
@@ -192,7 +222,7 @@ static enum database_status fetch_rest(struct rows *rows)
 			            rows->lengths[column], (unsigned long long)rows->serial_id);
 			return DATABASE_FAILED;
 		}
-		if (mysql_stmt_fetch_column(rows->statement->handle, &rows->binds[column], (unsigned)column,
+		if (mysql_stmt_fetch_column(rows->statement->handle, &rows->binds[column], (unsigned)i,
 		                            0) != 0)
 			return failure(rows);
 	}
@@ -249,6 +279,7 @@ static enum database_status execute(struct rows *rows, const struct query *query
 	    database_prepare(rows->database, query->shape, write_sql, &rows->statement);
 	if (status != DATABASE_OK)
 		return status;
+	rows->column_count = query_columns(query->shape, rows->columns);
 	return execute_values(rows->statement->handle, query) ? DATABASE_OK : failure(rows);
 }
 
@@ -299,7 +330,7 @@ enum database_status rows_first(struct rows *rows, const struct query *query, do
 
 void rows_shrink(struct rows *rows)
 {
-	for (int column = 0; column < QUERY_PAGE_COLUMNS; column++)
+	for (int column = 0; column < QUERY_COLUMN_COUNT; column++)
 		if (rows->documents[column] != NULL &&
 		    rows->binds[column].buffer_length > DOCUMENT_SIZE_KEPT)
 			resize_document(rows, column, DOCUMENT_SIZE);

@@ -7,7 +7,7 @@ import urllib.parse
 
 import pytest
 
-from service import Service, free_port
+from service import Service, children, free_port, wait_until
 from test_openapi import validate
 
 WINDOW = "endDate=2024-08-12"
@@ -153,6 +153,7 @@ def start_nginx(site, *changes, auth="0"):
         assert old in text
         text = text.replace(old, new)
     (site.dir / "site.conf").write_text(text)
+    wait_until(lambda: children(site.pid("nginx")))
     site.reload_nginx()
 
 

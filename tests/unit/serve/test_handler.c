@@ -8,6 +8,7 @@
 #include "serve/authorizer.h"
 #include "serve/handler.h"
 #include "store/repository.h"
+#include "store/summary.h"
 
 /* What the next repository_find does, and what it was asked. */
 static struct {
@@ -25,7 +26,7 @@ static struct {
 } keys;
 
 static struct handler *handler;
-static const char *search_location = "", *base_url = "", *accept_encoding = "";
+static const char *search_location = "", *base_url = "", *accepted = "", *accept_encoding = "";
 static struct http_response response;
 
 enum authorizer_status authorizer_check(struct authorizer *authorizer, struct slice authorization,
@@ -37,6 +38,31 @@ enum authorizer_status authorizer_check(struct authorizer *authorizer, struct sl
 	snprintf(keys.organization, sizeof keys.organization, "%.*s", (int)organization.len,
 	         organization.data);
 	return keys.status;
+}
+
+/* What the next summary_make gives: two groups, or what the status says. */
+enum repository_status summary_make(struct summary *summary, const struct filter *filter,
+                                    struct summary_result *result)
+{
+	static const struct summary_sum sums[] = {{{"a\"b", 3}, {.small = -15, .scale = 1}},
+	                                          {{"=n", 2}, {.small = 1234567890123}}};
+	static const struct summary_group groups[] = {
+	    {.keys = {{"2024-08-12", 10}, {"x,\"y\"", 5}}, .count = 3, .sums = sums, .sum_count = 2},
+	    {.keys = {{"2024-08-13", 10}, {"-z", 2}}, .count = 1, .unsummed = 2}};
+
+	(void)summary;
+	database.was_asked = true;
+	database.filter = *filter;
+	*result =
+	    (struct summary_result){.groups = groups,
+	                            .group_count = 2,
+	                            .total = {.count = 4, .unsummed = 2, .sums = sums, .sum_count = 2}};
+	return database.status;
+}
+
+void summary_clear(struct summary *summary)
+{
+	(void)summary;
 }
 
 void repository_tend(struct repository *repository)
@@ -84,6 +110,7 @@ static const char *ask_for(enum http_role role, const char *method, const char *
 	                               .query = query,
 	                               .request_id = "test-1",
 	                               .authorization = "Key s3cret",
+	                               .accept = accepted,
 	                               .accept_encoding = accept_encoding,
 	                               .search_location = search_location,
 	                               .cells_location = "",
@@ -324,6 +351,97 @@ static void test_handler_answers_one_record(void **state)
 	database.status = REPOSITORY_OK;
 }
 
+static void test_handler_answers_a_summary(void **state)
+{
+	static const struct {
+		const char *accept, *query, *content_type, *body;
+	} rows[] = {
+	    {"", "groupBy=day,buyerId", "application/json",
+	     "{\"groups\":[{\"day\":\"2024-08-12\",\"buyerId\":\"x,\\\"y\\\"\",\"count\":3,\"amounts\":"
+	     "{\"a\\\"b\":-1.5,\"=n\":1234567890123},\"unsummed\":0},{\"day\":\"2024-08-13\","
+	     "\"buyerId\":"
+	     "\"-z\",\"count\":1,\"amounts\":{},\"unsummed\":2}],\"count\":4,\"amounts\":"
+	     "{\"a\\\"b\":-1.5,\"=n\":1234567890123},\"unsummed\":2}"},
+	    {"*/*", "groupBy=day,buyerId&amounts=false", "application/json",
+	     "{\"groups\":[{\"day\":\"2024-08-12\",\"buyerId\":\"x,\\\"y\\\"\",\"count\":3},"
+	     "{\"day\":\"2024-08-13\",\"buyerId\":\"-z\",\"count\":1}],\"count\":4}"},
+	    {"text/csv", "groupBy=day,buyerId", "text/csv; charset=utf-8; header=present",
+	     "day,buyerId,count,unsummed,dimension,quantity\r\n"
+	     "2024-08-12,\"x,\"\"y\"\"\",3,0,\"a\"\"b\",-1.5\r\n"
+	     "2024-08-12,\"x,\"\"y\"\"\",0,0,'=n,1234567890123\r\n2024-08-13,'-z,1,2,,\r\n"},
+	    {"text/csv", "groupBy=day,dimension", "text/csv; charset=utf-8; header=present",
+	     "day,dimension,count,unsummed,quantity\r\n2024-08-12,\"x,\"\"y\"\"\",3,0,-1.5\r\n"
+	     "2024-08-12,\"x,\"\"y\"\"\",0,0,1234567890123\r\n2024-08-13,'-z,1,2,\r\n"},
+	    {"text/csv", "groupBy=day,status&amounts=false", "text/csv; charset=utf-8; header=present",
+	     "day,status,count\r\n2024-08-12,\"x,\"\"y\"\"\",3\r\n2024-08-13,'-z,1\r\n"},
+	    {"application/x-ndjson", "amounts=false", "application/x-ndjson",
+	     "{\"day\":\"2024-08-12\",\"status\":\"x,\\\"y\\\"\",\"count\":3}\n"
+	     "{\"day\":\"2024-08-13\",\"status\":\"-z\",\"count\":1}\n"},
+	};
+	char expected[128];
+
+	(void)state;
+	database.status = REPOSITORY_OK;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		accepted = rows[i].accept;
+		const char *headers = ask_as("GET", "/org/acme/usageRecordSummary", rows[i].query);
+		assert_row(rows[i].query, response.status == 200 && response.work == HTTP_SEARCH);
+		assert_row_text(rows[i].query, body(), rows[i].body);
+		snprintf(expected, sizeof expected, "\r\nContent-Type: %s\r\n", rows[i].content_type);
+		assert_row(rows[i].query, strstr(headers, expected) != NULL);
+	}
+	accepted = "text/html";
+	ask("/org/acme/usageRecordSummary");
+	assert_int_equal(response.status, 406);
+	assert_string_equal(body(),
+	                    "\"Accept must allow application/json, application/x-ndjson or text/csv\"");
+	accepted = "";
+}
+
+static void test_handler_refuses_a_summary(void **state)
+{
+	static const char groups[] =
+	    "groupBy must be one to three different ones of day, month, partner, buyerId, "
+	    "entitlementId, productId, status, source and dimension, with commas between them, not ";
+	static const struct {
+		const char *query, *given;
+	} rows[] = {
+	    {"groupBy=", ""},
+	    {"groupBy=days", "days"},
+	    {"groupBy=day,", "day,"},
+	    {"groupBy=,day", ",day"},
+	    {"groupBy=day,day", "day,day"},
+	    {"groupBy=day,month,partner,status", "day,month,partner,status"},
+	    {"groupBy=Day", "Day"},
+	    {"groupBy=day+,status", "day ,status"},
+	};
+	char expected[512];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		ask_as("GET", "/org/acme/usageRecordSummary", rows[i].query);
+		snprintf(expected, sizeof expected, "\"%s\\\"%s\\\"\"", groups, rows[i].given);
+		assert_row_text(rows[i].query, body(), expected);
+	}
+	ask("/org/acme/usageRecordSummary?amounts=1");
+	assert_string_equal(body(), "\"amounts must be true or false, not \\\"1\\\"\"");
+	ask("/org/acme/usageRecordSummary?limit=1");
+	assert_string_equal(body(), "\"\\\"limit\\\" is not a parameter of this request\"");
+	ask("/org/acme/usageRecordGroup?groupBy=day");
+	assert_string_equal(body(), "\"\\\"groupBy\\\" is not a parameter of this request\"");
+	database.status = REPOSITORY_TOO_MANY_GROUPS;
+	ask("/org/acme/usageRecordSummary");
+	assert_int_equal(response.status, 400);
+	database.status = REPOSITORY_UNAVAILABLE;
+	ask("/org/acme/usageRecordSummary");
+	assert_int_equal(response.status, 500);
+	database.status = REPOSITORY_OK;
+	search_location = "@searches";
+	ask("/org/acme/usageRecordSummary");
+	assert_true(response.is_passed_on);
+	search_location = "";
+}
+
 static void test_handler_answers_a_page(void **state)
 {
 	(void)state;
@@ -505,6 +623,7 @@ static void test_handler_request_id(void **state)
 		                               .query = "",
 		                               .request_id = rows[i].given,
 		                               .authorization = "",
+		                               .accept = "",
 		                               .accept_encoding = "",
 		                               .search_location = "",
 		                               .cells_location = "",
@@ -629,7 +748,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	log_open(LOG_LEVEL_ERROR, LOG_TARGET_STDERR);
-	return (handler = handler_open(NULL, NULL, NULL, NULL, 1000)) == NULL;
+	return (handler = handler_open(&(struct handler_rooms){NULL}, 1000)) == NULL;
 }
 
 static int tear_down(void **state)
@@ -647,6 +766,8 @@ int main(void)
 	    cmocka_unit_test(test_handler_routes),
 	    cmocka_unit_test(test_handler_reads_filters_from_the_path),
 	    cmocka_unit_test(test_handler_answers_one_record),
+	    cmocka_unit_test(test_handler_answers_a_summary),
+	    cmocka_unit_test(test_handler_refuses_a_summary),
 	    cmocka_unit_test(test_handler_answers_a_page),
 	    cmocka_unit_test(test_handler_starts_the_body_anew),
 	    cmocka_unit_test(test_handler_links_to_the_next_page),
