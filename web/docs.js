@@ -57,7 +57,8 @@ function accepted(given) {
   };
   if (schema.get("enum") === undefined) parts.push([schema.get("type"), schema.get("format")].filter(Boolean).join(", "));
   bounds("minimum", "maximum", "");
-  bounds("minLength", "maxLength", " characters");
+  if (schema.get("minLength")?.text === "1" && schema.get("maxLength") === undefined) parts.push("not empty");
+  else bounds("minLength", "maxLength", " characters");
   bounds("minItems", "maxItems", " elements");
   if (schema.get("pattern") !== undefined) parts.push(element("code", {}, schema.get("pattern")));
   if (schema.get("default") !== undefined) parts.push(`default ${plain(schema.get("default"))}`);
@@ -158,6 +159,8 @@ function show() {
       .filter(([method]) => METHODS.includes(method))
       .map(([method, operation]) => [path, method, item.get("parameters"), operation]),
   );
+  const depth = ([path]) => path.split("/").length;
+  operations.sort((one, other) => depth(one) - depth(other)); // what most ask for first
   const components = api.get("components");
   const schemas = pairs(components?.get("schemas")).filter(([, schema]) => schema.get("properties") !== undefined);
   const schemes = components?.get("securitySchemes");

@@ -206,13 +206,22 @@ export class View {
   async askFailing(counts, signal) {
     const statuses = failingIn(this.filter).filter((status) => counts === null || counts.byStatus.has(status));
     const records = [];
-    for (const status of statuses) {
-      const { value } = await ask(target({ ...this.filter, status }, "usageRecordGroup", { limit: FAILING_ROWS, cursor: "" }), signal);
-      records.push(...value.get("usageRecordGroups"));
-    }
+    for (const status of statuses) records.push(...(await this.askNewest({ ...this.filter, status }, signal)));
     records.sort(newestFirst);
     const products = counts === null || statuses.length === 0 ? [] : await askFailures(this.filter, statuses, signal);
     return { statuses, records: records.slice(0, FAILING_ROWS), products };
+  }
+
+  // The first records of a filter; a page may end early and still have a next one.
+  async askNewest(filter, signal) {
+    const records = [];
+    let address = target(filter, "usageRecordGroup", { limit: FAILING_ROWS, cursor: "" });
+    while (address !== null && records.length < FAILING_ROWS) {
+      const { value, next } = await ask(address, signal);
+      records.push(...value.get("usageRecordGroups"));
+      address = next;
+    }
+    return records;
   }
 
   showFailures({ statuses, records, products }) {

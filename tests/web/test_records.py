@@ -50,10 +50,12 @@ def test_no_record_is_left_out_where_pages_end_early(visit, relay, service):
         body = '{"nextOffset":0,"usageRecordGroups":[' + ",".join(record.replace('"ID"', f'"{name}"') for name in names) + "]}"
         link = {"Link": f'<?cursor={following}>; rel="next"'} if following else {}
         relay_module.answer(200, body.encode(), **link)(handler, relay)
-    with relay.rule("usageRecordGroup", act):
+    with relay.rule("usageRecordGroup", act), relay.rule("Summary", relay_module.answer(404, b'""')):
         browser = visit(is_awaited=False, org="o")
         browser.wait_text("#records-state", "All 2 records")
         assert ids(browser) == ["one", "two"]
+        browser.wait_text("#failures", "Failing records")
+        assert set(browser.texts("#failures td:last-child")) == {"one", "two"}
 
 
 def test_columns_sort_when_the_whole_list_is_there(visit, service):
