@@ -265,6 +265,8 @@ def test_make_install(tmp_path):
     text = (tmp_path / "lib/systemd/system" / SERVICE).read_text()
     assert "\nExecStart=/usr/local/sbin/usage-record-api\n" in text
     assert "\nLoadCredential=client.cnf:/usr/local/etc/usage-record-api/client.cnf\n" in text
+    site = tmp_path / "usr/local/share/usage-record-api/nginx/usage-record-api.conf"
+    assert " /usr/local/share/usage-record-api/web; " in site.read_text()
 
 
 def test_systemd_understands_the_units(unpacked, tmp_path):
