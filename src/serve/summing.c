@@ -1,6 +1,7 @@
 #include "serve/summing.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "serve/call.h"
 #include "serve/csv.h"
 #include "serve/json.h"
@@ -173,10 +174,12 @@ static void respond(struct call *call, const struct filter *filter, const struct
 	struct writer writer = {call->body, filter, &result};
 	form->write(&writer);
 	call->response->json_ms = clock_ms() - start_ms;
-	if (call->body->is_short)
+	if (call->body->is_short) {
+		log_message(LOG_LEVEL_ERROR, "out of memory for the body of a summary");
 		response_end_failed(call->response, call->json);
-	else
+	} else {
 		response_end_as(call->response, 200, form->content_type, growing_slice(call->body));
+	}
 }
 
 void summing_respond(struct call *call)
