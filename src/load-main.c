@@ -24,6 +24,7 @@
 #include "load/upsert.h"
 #include "request/cells.h"
 #include "settings.h"
+#include "store/query.h"
 
 enum { PROGRESS_MS = 500 };
 
@@ -305,11 +306,14 @@ static int run(struct load *load, const struct settings *settings, enum reader_f
 	static char standard_input[] = "-", *no_paths[] = {standard_input};
 	struct sink sink = {load, take};
 	struct sigaction action = {.sa_handler = on_signal};
-	struct database *database = database_open(&settings->database);
+	char probe[QUERY_SQL_SIZE];
+	const char *const probes[] = {probe, NULL};
+	struct database *database = database_open(&settings->database, probes);
 	struct entry *entries = calloc(UPSERT_RECORDS_MAX, sizeof *entries);
 	char reason[CELLS_REASON_SIZE];
 	int exit_status = EXIT_FAILURE;
 
+	query_write_probe(probe);
 	if (settings->cells_file[0] != '\0' &&
 	    (load->cells = cells_open(settings->cells_file, settings->cell, reason)) == NULL) {
 		fprintf(stderr, "usage-record-api-load: %s\n", reason);

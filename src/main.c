@@ -17,7 +17,9 @@
 #include "serve/server.h"
 #include "request/cells.h"
 #include "settings.h"
+#include "store/keys.h"
 #include "store/places.h"
+#include "store/query.h"
 #include "store/repository.h"
 #include "store/summary.h"
 
@@ -65,16 +67,19 @@ static int serve(const struct settings *settings)
 	struct cells *cells = NULL;
 	struct places *places = NULL;
 	char reason[CELLS_REASON_SIZE];
+	char page_probe[QUERY_SQL_SIZE];
+	const char *const probes[] = {page_probe, keys_probe, NULL};
 	struct repository_limits limits = {.search_ms = settings->search_timeout_ms,
 	                                   .page_bytes = settings->page_bytes};
 	int exit_status = EXIT_FAILURE;
 
+	query_write_probe(page_probe);
 	if (settings->cells_file[0] != '\0' &&
 	    (cells = cells_open(settings->cells_file, settings->cell, reason)) == NULL) {
 		log_message(LOG_LEVEL_ERROR, "%s", reason);
 		goto out;
 	}
-	if ((database = database_open(&settings->database)) == NULL ||
+	if ((database = database_open(&settings->database, probes)) == NULL ||
 	    (repository = repository_open(database, &limits)) == NULL ||
 	    (summary = summary_open(database, &limits)) == NULL ||
 	    (authorizer = authorizer_open(database, settings->key_memory_s)) == NULL ||

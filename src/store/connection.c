@@ -7,11 +7,12 @@
 #include <ma_pvio.h>
 #endif
 #include <mysqld_error.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -27,9 +28,13 @@ enum {
 	MYSQL_CLIENT_INTERACTION_TIMEOUT = 4031,
 };
 
+enum { PROBE_TRIES_MAX = 3 };
+
 struct connection {
 	const struct connection_options *options;
+	const char *const *probes;
 	MYSQL *handle;
+	bool is_group_member; /* of MySQL's Group Replication */
 	bool is_abandoned;
 	struct connection_statement statements[CONNECTION_STATEMENTS_MAX];
 	size_t statement_count;
@@ -160,10 +165,11 @@ static bool ask(MYSQL *handle, const char *sql, double limit_ms, MYSQL_RES **res
 	return *result != NULL || mysql_field_count(handle) == 0;
 }
 
-/* Tells the session what it is to be. */
-static bool set_session(MYSQL *handle, const struct connection_options *options)
+/* Tells the session what it is to be, and learns what the server is. */
+static bool set_session(struct connection *connection, double limit_ms)
 {
-	struct session_options wanted = {options->is_writer, options->statement_timeout_ms};
+	struct session_options wanted = {connection->options->is_writer,
+	                                 connection->options->statement_timeout_ms};
 	struct session session = {.is_group_member = false};
 	char sql[SESSION_SQL_SIZE];
 	MYSQL_RES *result;
@@ -171,31 +177,15 @@ static bool set_session(MYSQL *handle, const struct connection_options *options)
 
 	session_write_question(sql);
 	/* Or max_join_size might refuse the question. */
-	if (!ask(handle, "SET sql_big_selects = 1", options->connect_timeout_s * 1e3, &result) ||
-	    !ask(handle, sql, options->connect_timeout_s * 1e3, &result))
+	if (!ask(connection->handle, "SET sql_big_selects = 1", limit_ms, &result) ||
+	    !ask(connection->handle, sql, limit_ms, &result))
 		return false;
 	while (result != NULL && (row = mysql_fetch_row(result)) != NULL)
 		session_learn(&session, row[0], row[1] != NULL ? row[1] : "");
 	mysql_free_result(result);
+	connection->is_group_member = session.is_group_member;
 	session_write_settings(&session, &wanted, sql);
-	return ask(handle, sql, options->connect_timeout_s * 1e3, &result);
-}
-
-/* One value of one row, as 0 or 1; -1 when it cannot be had. */
-static int query_flag(MYSQL *handle, const char *sql)
-{
-	int flag = -1;
-
-	if (mysql_query(handle, sql) != 0)
-		return -1;
-	MYSQL_RES *result = mysql_store_result(handle);
-	if (result == NULL)
-		return -1;
-	MYSQL_ROW row = mysql_fetch_row(result);
-	if (row != NULL && row[0] != NULL)
-		flag = strcmp(row[0], "0") != 0;
-	mysql_free_result(result);
-	return flag;
+	return ask(connection->handle, sql, limit_ms, &result);
 }
 
 /* Connector/C goes on in the clear, though TLS is enforced, when the server has none and
@@ -219,34 +209,26 @@ static void log_connect_failure(const struct host *host, unsigned error, const c
 	            host->name[0] != '\0' ? host->name : "the database", error, message);
 }
 
-/* Connects handle, whose options are set, and has the session as it is relied on. */
-static bool connect_handle(MYSQL *handle, const struct connection_options *options,
-                           const struct host *host)
+/* A device between that forgets idle connections after minutes sees a packet before; and a host
+ * that vanished is noticed within a minute. */
+static void keep_alive(MYSQL *handle)
 {
-	char reason[CERTIFICATE_REASON_SIZE];
+	static const struct {
+		int level, name, value;
+	} options[] = {{SOL_SOCKET, SO_KEEPALIVE, 1},
+	               {IPPROTO_TCP, TCP_KEEPIDLE, 30},
+	               {IPPROTO_TCP, TCP_KEEPINTVL, 10},
+	               {IPPROTO_TCP, TCP_KEEPCNT, 3}};
 
-	if (mysql_real_connect(handle, or_null(host->name), or_null(options->user), NULL,
-	                       or_null(options->name), host->port, or_null(options->socket), 0) == NULL)
-		log_connect_failure(host, mysql_errno(handle), mysql_error(handle));
-	else if (!is_protected(handle, options, reason))
-		log_connect_failure(host, CR_SSL_CONNECTION_ERROR, reason);
-	else if (!set_session(handle, options))
-		log_connect_failure(host, mysql_errno(handle), mysql_error(handle));
-	else
-		return true;
-	return false;
+	/* A unix socket knows none of them, and needs none. */
+	for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+		setsockopt((int)handle->net.fd, options[i].level, options[i].name, &options[i].value,
+		           sizeof options[i].value);
 }
 
-struct connection *connection_open(const struct connection_options *options,
-                                   const struct host *host)
+static void set_options(MYSQL *handle, const struct connection_options *options,
+                        const struct host *host)
 {
-	struct connection *connection = calloc(1, sizeof *connection);
-	MYSQL *handle = mysql_init(NULL);
-
-	if (connection == NULL || handle == NULL) {
-		log_message(LOG_LEVEL_ERROR, "out of memory for a connection");
-		goto failed;
-	}
 	if (options->option_file[0] != '\0') {
 		mysql_options(handle, MYSQL_READ_DEFAULT_FILE, options->option_file);
 		mysql_options(handle, MYSQL_READ_DEFAULT_GROUP,
@@ -260,17 +242,83 @@ struct connection *connection_open(const struct connection_options *options,
 	if (host->port != 0 && options->socket[0] == '\0')
 		mysql_options(handle, MYSQL_OPT_PROTOCOL, &(unsigned){MYSQL_PROTOCOL_TCP});
 	set_tls(handle, options);
-	if (!connect_handle(handle, options, host))
+}
+
+/* Connects a connection whose options are set. */
+static bool connect_to(struct connection *connection, const struct host *host)
+{
+	const struct connection_options *options = connection->options;
+	MYSQL *handle = connection->handle;
+	char reason[CERTIFICATE_REASON_SIZE];
+
+	if (mysql_real_connect(handle, or_null(host->name), or_null(options->user), NULL,
+	                       or_null(options->name), host->port, or_null(options->socket), 0) == NULL)
+		log_connect_failure(host, mysql_errno(handle), mysql_error(handle));
+	else if (!is_protected(handle, options, reason))
+		log_connect_failure(host, CR_SSL_CONNECTION_ERROR, reason);
+	else
+		return true;
+	return false;
+}
+
+bool connection_is_fit(struct connection *connection)
+{
+	MYSQL *handle = connection->handle;
+	double limit_ms = connection->options->connect_timeout_s * 1e3;
+	MYSQL_RES *result;
+	MYSQL_ROW row;
+
+	for (const char *const *probe = connection->probes; *probe != NULL; probe++) {
+		unsigned tries = 0;
+		while (!ask(handle, *probe, limit_ms, &result))
+			if (mysql_errno(handle) != ER_LOCK_DEADLOCK || ++tries == PROBE_TRIES_MAX) {
+				log_message(LOG_LEVEL_ERROR, "%s is not fit: %u %s", mysql_get_host_info(handle),
+				            mysql_errno(handle), mysql_error(handle));
+				return false;
+			}
+		bool is_fit = result != NULL && (row = mysql_fetch_row(result)) != NULL && row[0] != NULL &&
+		              strcmp(row[0], "1") == 0;
+		mysql_free_result(result);
+		if (!is_fit) {
+			log_message(LOG_LEVEL_ERROR, "%s is not fit: a column's collation is not that of sql/",
+			            mysql_get_host_info(handle));
+			return false;
+		}
+	}
+	return true;
+}
+
+struct connection *connection_open(const struct connection_options *options,
+                                   const char *const *probes, const struct host *host,
+                                   bool *is_reached)
+{
+	struct connection *connection = calloc(1, sizeof *connection);
+
+	*is_reached = false;
+	if (connection == NULL || (connection->handle = mysql_init(NULL)) == NULL) {
+		log_message(LOG_LEVEL_ERROR, "out of memory for a connection");
 		goto failed;
-	metrics_count(METRICS_CONNECTS, 1);
+	}
 	connection->options = options;
-	connection->handle = handle;
+	connection->probes = probes;
+	set_options(connection->handle, options, host);
+	if (!connect_to(connection, host))
+		goto failed;
+	keep_alive(connection->handle);
+	*is_reached = true;
+	if (!set_session(connection, options->connect_timeout_s * 1e3)) {
+		log_connect_failure(host, mysql_errno(connection->handle), mysql_error(connection->handle));
+		goto failed;
+	}
+	if (!connection_is_fit(connection)) {
+		metrics_count(METRICS_CONNECT_FAILURES, 1);
+		goto failed;
+	}
+	metrics_count(METRICS_CONNECTS, 1);
 	return connection;
 
 failed:
-	if (handle != NULL)
-		mysql_close(handle);
-	free(connection);
+	connection_close(connection);
 	return NULL;
 }
 
@@ -280,7 +328,8 @@ void connection_close(struct connection *connection)
 		return;
 	for (size_t i = 0; i < connection->statement_count; i++)
 		mysql_stmt_close(connection->statements[i].handle);
-	mysql_close(connection->handle);
+	if (connection->handle != NULL)
+		mysql_close(connection->handle);
 	free(connection);
 }
 
@@ -289,14 +338,39 @@ MYSQL *connection_handle(const struct connection *connection)
 	return connection->handle;
 }
 
-bool connection_is_writable(struct connection *connection)
+static bool is_off(const char *value)
 {
-	return query_flag(connection->handle, "SELECT @@global.read_only") == 0;
+	return value != NULL && (strcmp(value, "0") == 0 || strcmp(value, "OFF") == 0);
 }
 
-bool connection_is_alive(struct connection *connection)
+/* Of Aurora's readers innodb_read_only alone is on; MariaDB 12 says OFF for 0. */
+#define STANDING_SQL "SELECT @@global.read_only, @@global.innodb_read_only"
+/* A primary that is cut off from its group stays writable, and its data as it was. */
+#define MAJORITY_SQL                                                                               \
+	", (SELECT SUM(MEMBER_STATE IN ('ONLINE', 'RECOVERING')) * 2 > COUNT(*)"                       \
+	" AND SUM(MEMBER_ID = @@server_uuid AND MEMBER_STATE = 'ONLINE') = 1"                          \
+	" FROM performance_schema.replication_group_members)"
+
+enum connection_standing connection_look(struct connection *connection, double limit_ms)
 {
-	return mysql_ping(connection->handle) == 0;
+	enum connection_standing standing = CONNECTION_GONE;
+	MYSQL_RES *result;
+	MYSQL_ROW row;
+
+	if (!ask(connection->handle,
+	         connection->is_group_member ? STANDING_SQL MAJORITY_SQL : STANDING_SQL, limit_ms,
+	         &result)) {
+		log_message(LOG_LEVEL_WARNING, "%s does not say what it is: %u %s",
+		            mysql_get_host_info(connection->handle), mysql_errno(connection->handle),
+		            mysql_error(connection->handle));
+		return CONNECTION_GONE;
+	}
+	if ((row = mysql_fetch_row(result)) != NULL)
+		standing = connection->is_group_member && is_off(row[2]) ? CONNECTION_CUT_OFF
+		           : is_off(row[0]) && is_off(row[1])            ? CONNECTION_WRITABLE
+		                                                         : CONNECTION_READ_ONLY;
+	mysql_free_result(result);
+	return standing;
 }
 
 /* A place for one more statement: a free one, or that of the least recently used. */
@@ -352,13 +426,11 @@ static enum database_status classify(const struct connection_options *options, u
 	case 0: /* the library does not know why */
 		return DATABASE_LOST;
 	case CR_SERVER_LOST:
-		/* The library says so too when the read timeout ended the wait; asking once
-		 * more would double it. */
-		return elapsed_ms < options->read_timeout_s * 1e3 ? DATABASE_LOST : DATABASE_TIMEOUT;
+		/* The library says so too when the read timeout ended the wait. */
+		return elapsed_ms < options->read_timeout_s * 1e3 ? DATABASE_LOST : DATABASE_SILENT;
 	case CR_SERVER_GONE_ERROR:
 	case CR_COMMANDS_OUT_OF_SYNC:
 	case ER_SERVER_SHUTDOWN:
-	case ER_UNKNOWN_COM_ERROR:    /* a Galera node that has left its cluster */
 	case ER_UNKNOWN_STMT_HANDLER: /* dropped by the server */
 	case ER_NEED_REPREPARE:       /* the table was altered under the statement */
 	case ER_TABLE_DEF_CHANGED:
@@ -366,6 +438,11 @@ static enum database_status classify(const struct connection_options *options, u
 	case MARIADB_CONNECTION_KILLED:
 	case MYSQL_CLIENT_INTERACTION_TIMEOUT:
 		return DATABASE_LOST;
+	case ER_LOCK_DEADLOCK: /* Galera: a change of the schema went before */
+		return DATABASE_AGAIN;
+	case ER_UNKNOWN_COM_ERROR: /* a Galera node that is not, or not yet, part of its cluster */
+	case ER_LOCK_WAIT_TIMEOUT: /* one that did not hear of the others in time */
+		return DATABASE_UNFIT;
 	case MARIADB_STATEMENT_TIMEOUT:
 	case MYSQL_QUERY_TIMEOUT:
 		return DATABASE_TIMEOUT;

@@ -45,12 +45,15 @@ struct connection_options {
 	bool is_writer;
 };
 
-/* How a statement went; what a database_run does about it stands with database. */
+/* How a statement went, and so who may do better; database_run acts on it. */
 enum database_status {
 	DATABASE_OK,
-	DATABASE_LOST,        /* a new connection may do better: worth one more try */
-	DATABASE_UNAVAILABLE, /* there is none and none could be had */
-	DATABASE_TIMEOUT,     /* a limit ended the statement */
+	DATABASE_AGAIN,       /* the same connection: the statement lost against another one */
+	DATABASE_LOST,        /* a new connection: this one is gone */
+	DATABASE_UNFIT,       /* another host: this one refuses everything, at least for now */
+	DATABASE_SILENT,      /* another host: this one says nothing; the connection is gone */
+	DATABASE_UNAVAILABLE, /* nobody: there is no connection and none could be had */
+	DATABASE_TIMEOUT,     /* nobody: the limit of statements ended it */
 	DATABASE_FAILED,      /* the server refused the statement */
 };
 
@@ -63,18 +66,29 @@ struct connection_statement {
 
 struct connection;
 
-/* options are borrowed until connection_close.  NULL: the log says why. */
+/*
+ * Connects, and has the host answer the probes: statements, with a NULL behind the last, whose
+ * answer has to begin with a 1.  options and probes are borrowed until connection_close.  NULL:
+ * the log says why, and *is_reached whether there was a connection.
+ */
 struct connection *connection_open(const struct connection_options *options,
-                                   const struct host *host);
+                                   const char *const *probes, const struct host *host,
+                                   bool *is_reached);
 void connection_close(struct connection *connection); /* NULL is fine */
 
 MYSQL *connection_handle(const struct connection *connection);
 
-/* Whether the server takes writes: it is a primary then.  False when it does not say. */
-bool connection_is_writable(struct connection *connection);
+/* Whether the host answers the probes; the log says why not. */
+bool connection_is_fit(struct connection *connection);
 
-/* Whether the server gives a sign of life. */
-bool connection_is_alive(struct connection *connection);
+/* What a host is to its data. */
+enum connection_standing {
+	CONNECTION_WRITABLE,  /* a primary, whose data is never behind */
+	CONNECTION_READ_ONLY, /* a replica, whose data may be */
+	CONNECTION_CUT_OFF,   /* a member of a group that is not in its majority */
+	CONNECTION_GONE,      /* it did not say so within limit_ms, and the connection is lost */
+};
+enum connection_standing connection_look(struct connection *connection, double limit_ms);
 
 /*
  * Gives the prepared statement of key, whose SQL text write_sql writes to a buffer of

@@ -1,39 +1,55 @@
 /*
  * database - the database of a worker: a connection that heals, to the best of its hosts.
  *
- * Owns the choice among hosts, what is done about a lost connection and how long to leave a
- * dead server alone.  Knows no table.  What one connection is, and which statements are
- * prepared on it, is connection's.
+ * Owns the choice among hosts, when one is left and come back to, and what is done about a lost
+ * connection.  Knows no table.  What one connection is, and which statements are prepared on it,
+ * is connection's.
  *
- * A database that is away is no fault of the process: database_open does not
- * connect, database_run does when it has to, and after a failure it fails at once for
- * DATABASE_BACK_OFF_MS instead of making one request after the other wait.
+ * A host is good when it answers the probes; the others are left alone for a moment, and the
+ * next one is asked within the same request.  A request that loses its connection waits for
+ * another one as long as a connection may be silent; but once one has waited in vain, those
+ * behind it are refused at once until there is a connection again.  That a database is away is
+ * no fault of the process: database_open does not connect.
  */
 #ifndef DATABASE_H
 #define DATABASE_H
 
 #include "store/connection.h"
 
-enum { DATABASE_BACK_OFF_MS = 200 };
+enum {
+	/* How long a host is left alone that could not be connected to, ... */
+	DATABASE_BACK_OFF_MS = 200,
+	/* ... and one that was reached, but is not good. */
+	DATABASE_UNFIT_MS = 1000,
+	/* How often the host at hand is asked what it is. */
+	DATABASE_LOOK_MS = 1000,
+	/* For how long a connection is trusted that was not used, and how long it may then take to
+	 * answer: a device between may have forgotten it. */
+	DATABASE_IDLE_MS = 1000,
+	DATABASE_IDLE_LOOK_MS = 500,
+};
 
 struct database_options {
 	struct connection_options connection; /* with a socket, hosts do not count */
 	const char *hosts;                    /* as in hosts.h, the preferred one first */
 	unsigned port;                        /* of hosts that come without one */
-	unsigned return_after_s;              /* how often to look at the choice among several hosts */
+	unsigned return_after_s;              /* how often to look for a better host */
 };
 
 struct database;
 
-/* One a process, because closing it ends the client library.  options are borrowed until
- * database_close; with is_writer, a writable host alone is used.  NULL when memory ran out. */
-struct database *database_open(const struct database_options *options);
+/*
+ * One a process, because closing it ends the client library.  options and probes, see
+ * connection.h, are borrowed until database_close; with is_writer, a writable host alone is used.
+ * NULL when memory ran out.
+ */
+struct database *database_open(const struct database_options *options, const char *const *probes);
 void database_close(struct database *database); /* NULL is fine */
 
 /*
- * Runs attempt on a connection, and once more on a new one when the first was lost.
- * attempt returns what the functions below gave it; to whoever asks for the
- * result, DATABASE_LOST means lost twice.
+ * Runs attempt on a connection, and again where that may help, on another host or after a
+ * moment; attempt starts anew each time.  It returns what the functions below gave it.  The
+ * result is DATABASE_OK, _UNAVAILABLE, _TIMEOUT or _FAILED.
  */
 enum database_status database_run(struct database *database,
                                   enum database_status (*attempt)(void *context), void *context);
@@ -66,7 +82,7 @@ void database_end_snapshot(struct database *database);
  * a better one now and then, which may take the connect timeout of each host. */
 void database_tend(struct database *database);
 
-/* Asks the server for a sign of life. */
-enum database_status database_ping(struct database *database);
+/* Whether a page can be answered now: a host answers the probes. */
+enum database_status database_check(struct database *database);
 
 #endif

@@ -6,6 +6,10 @@
 
 enum { STATEMENT_KEY = INT32_MAX }; /* beyond all shapes of query.h */
 
+const char keys_probe[] =
+    "SELECT 1, COUNT(organization_id), COUNT(revocation_time), COUNT(expiry_time) "
+    "FROM api_key WHERE key_hash = ''";
+
 struct lookup {
 	struct database *database;
 	const unsigned char *hash;

@@ -22,6 +22,9 @@ struct keys_owner {
 	size_t organization_id_len;
 };
 
+/* A probe, see connection.h: whether a server has the table. */
+extern const char keys_probe[];
+
 struct database;
 
 /* Finds the organization that a key belongs to; *owner is set at KEYS_FOUND alone. */

@@ -318,6 +318,42 @@ void query_write_sql(uint32_t shape, char sql[static QUERY_SQL_SIZE])
 	text_end(&text);
 }
 
+void query_write_probe(char sql[static QUERY_SQL_SIZE])
+{
+	static const enum part exclusive[] = {PART_PARTNER, PART_BUYER_ID, PART_ENTITLEMENT_ID,
+	                                      PART_PRODUCT_ID};
+	static const uint32_t others[] = {0, BIT(PART_STATUS), BIT(PART_SOURCE),
+	                                  BIT(PART_STATUS) | BIT(PART_SOURCE)};
+	enum {
+		EXCLUSIVE_COUNT = sizeof exclusive / sizeof exclusive[0],
+		OTHER_COUNT = sizeof others / sizeof others[0],
+	};
+	static const char *const exact_columns[] = {"organization_id", "id", "buyer_id",
+	                                            "entitlement_id", "product_id"};
+	struct text text = {.data = sql, .size = QUERY_SQL_SIZE};
+
+	/* Of no rows, too, a MIN has its column's collation; a table that compares otherwise takes
+	 * one company for another.  Each column and index named has to be there. */
+	TEXT_ADD(&text, "SELECT 1");
+	for (size_t i = 0; i < sizeof exact_columns / sizeof exact_columns[0]; i++)
+		text_add_format(&text,
+		                " AND COLLATION(MIN(%s)) IN ('utf8mb4_nopad_bin', 'utf8mb4_0900_bin')",
+		                exact_columns[i]);
+	for (int column = 0; column < QUERY_COLUMN_COUNT; column++)
+		text_add_format(&text, ", COUNT(%s)", column_names[column]);
+	TEXT_ADD(&text, " FROM usage_record_group USE INDEX (PRIMARY, by_id, by_time");
+	for (size_t i = 0; i <= EXCLUSIVE_COUNT; i++) {
+		uint32_t first = i < EXCLUSIVE_COUNT ? BIT(exclusive[i]) : 0;
+		for (size_t j = first == 0; j < OTHER_COUNT; j++) {
+			TEXT_ADD(&text, ", by");
+			add_columns(&text, first | others[j], "_");
+		}
+	}
+	TEXT_ADD(&text, ") WHERE organization_id = ''");
+	assert(!text.is_cut && text.len < text.size);
+	text_end(&text);
+}
+
 void query_write_name(uint32_t shape, char name[static QUERY_NAME_SIZE])
 {
 	struct text text = {.data = name, .size = QUERY_NAME_SIZE};

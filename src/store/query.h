@@ -89,6 +89,10 @@ size_t query_columns(uint32_t shape, enum query_column columns[static QUERY_COLU
 /* Writes the SQL text of a shape, NUL-terminated. */
 void query_write_sql(uint32_t shape, char sql[static QUERY_SQL_SIZE]);
 
+/* Writes a probe, see connection.h: whether a server has the table as the lists need it, with all
+ * of its columns, indexes and collations. */
+void query_write_probe(char sql[static QUERY_SQL_SIZE]);
+
 /* Writes a short name of a shape for logs: "status+source", "all", ... */
 enum { QUERY_NAME_SIZE = 96 };
 void query_write_name(uint32_t shape, char name[static QUERY_NAME_SIZE]);

@@ -386,5 +386,5 @@ void repository_tend(struct repository *repository)
 
 enum repository_status repository_check(struct repository *repository)
 {
-	return repository_status(database_ping(repository->database));
+	return repository_status(database_check(repository->database));
 }

@@ -76,7 +76,7 @@ enum repository_status repository_find(struct repository *repository, const stru
 /* To be called between two requests, see database_tend. */
 void repository_tend(struct repository *repository);
 
-/* Whether the database answers now. */
+/* Whether a page could be answered now, see database_check. */
 enum repository_status repository_check(struct repository *repository);
 
 #endif

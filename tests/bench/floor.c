@@ -163,7 +163,8 @@ static struct count run(const struct settings *settings, const struct options *o
                         const struct filter *filter)
 {
 	struct floor floor = {.filter = filter, .options = options};
-	struct database *database = database_open(&settings->database);
+	const char *const no_probes[] = {NULL};
+	struct database *database = database_open(&settings->database, no_probes);
 
 	if (database != NULL && (floor.rows = rows_open(database)) != NULL)
 		database_run(database, fetch_pages, &floor);

@@ -26,15 +26,37 @@ def accepts(service):
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
-def test_the_database_is_restarted(service, load, is_long, how):
+def test_the_database_is_restarted(service, load, how):
+    """A request waits for it, as long as for a connection that is silent."""
     service.close_database()
     load.wait(0.5)
-    begin = time.monotonic()
     if how == "kill":
         os.kill(service.pid("mysql"), signal.SIGKILL)
     service.stack("database", "stop")
-    gone = time.monotonic()
+    starter = threading.Thread(target=service.stack, args=("database", "start"))
+    starter.start()
+    assert load.first_good_after(accepts(service)) <= 1
+    starter.join()
     load.wait(1)
+    load.stop()
+    load.assert_none_failed()
+
+
+@pytest.fixture
+def impatient(service):
+    service.restart_workers(DB_STATEMENT_TIMEOUT_MS=500, DB_READ_TIMEOUT_S=1)
+    yield
+    service.restart_workers(DB_STATEMENT_TIMEOUT_MS=5000, DB_READ_TIMEOUT_S=7)
+
+
+def test_the_database_stays_away(service, impatient, load, is_long):
+    """Who waited in vain is refused, and those behind him at once."""
+    service.close_database()
+    load.wait(0.5)
+    begin = time.monotonic()
+    service.stack("database", "stop")
+    gone = time.monotonic()
+    load.wait(3)
     starter = threading.Thread(target=service.stack, args=("database", "start"))
     starter.start()
     back = accepts(service)
@@ -50,8 +72,9 @@ def test_the_database_is_restarted(service, load, is_long, how):
     assert all(begin <= when <= back + 1 for when, _, _ in load.refused)
     assert load.refused and all(status == 500 for _, _, status in load.refused)
     # On a busy machine the clients themselves may take longer.
-    slow = [took for when, took, _ in load.refused if took > (0.1 if is_long else 1)]
+    slow = [took for when, took, _ in load.refused if when > gone + 2 and took > (0.1 if is_long else 1)]
     assert not slow, f"{len(slow)} of {len(load.refused)} refusals took up to {max(slow):.3f} s"
+    assert max(took for _, took, _ in load.refused) < 3
     # While it is away, nearly all are refused at once, and many are.
     assert len([1 for when, _, _ in load.refused if gone < when < back]) > 100
     assert len([1 for when, _, status in load.good if when > back + 1 and status == 200]) > 10, end

@@ -1,5 +1,8 @@
 """A host of a database of its own, one of several or one with TLS."""
 
+import os
+import signal
+
 import pymysql
 
 from service import ROOT, Service, free_port
@@ -25,6 +28,11 @@ class Host(Service):
 
     def stop_database(self):
         self.close_database()
+        self.stack("database", "stop")
+
+    def kill_database(self):
+        self.close_database()
+        os.kill(self.pid("mysql"), signal.SIGKILL)
         self.stack("database", "stop")
 
     def create_account(self):

@@ -88,6 +88,19 @@ static void test_query_source_of_meta_info(void **state)
 	assert_non_null(strstr(sql, "FORCE INDEX (PRIMARY)"));
 }
 
+/* The name of each index that a list may use is in the probe. */
+static void assert_probed(const char *sql, const char *probe)
+{
+	const char *name = strchr(sql, '(') + 1;
+	char between[96];
+
+	snprintf(between, sizeof between, "%.*s", (int)strcspn(name, ")"), name);
+	const char *found = strstr(strchr(strstr(probe, "USE INDEX"), '('), between);
+	while (found != NULL && strcspn(found, ",)") != strlen(between))
+		found = strstr(found + 1, between);
+	assert_row(between, found != NULL);
+}
+
 /* Every combination that filter_parse lets pass: the SQL fits, has as many places as
  * there are values, holds nothing of the request, and equal shapes have equal texts. */
 static void test_query_of_every_combination(void **state)
@@ -100,9 +113,10 @@ static void test_query_of_every_combination(void **state)
 	    "", "&metaInfo={\"SECRET\":1}", "&metaInfo={\"a\":\"SECRET\"}",
 	    "&metaInfo={\"a\":[\"SECRET\",\"b\",\"c\",\"d\",\"e\",7]}"};
 	const struct record_position position = {1723424535910, 42};
-	char text[256], sql[QUERY_SQL_SIZE], name[QUERY_NAME_SIZE];
+	char text[256], sql[QUERY_SQL_SIZE], probe[QUERY_SQL_SIZE], name[QUERY_NAME_SIZE];
 
 	(void)state;
+	query_write_probe(probe);
 	for (size_t i = 0; i < 5 * 2 * 3 * 4 * 3 * 2; i++) {
 		size_t rest = i;
 		const char *const parts[] = {exclusive[rest % 5], statuses[(rest /= 5) % 2],
@@ -114,6 +128,7 @@ static void test_query_of_every_combination(void **state)
 		snprintf(text, sizeof text, "%s%s%s%s", parts[0], parts[1], parts[2], parts[3]);
 		build(text, purpose, is_after ? &position : NULL, sql);
 		assert_row(text, strlen(sql) + 1 < QUERY_SQL_SIZE);
+		assert_probed(sql, probe);
 		for (const char *c = sql; *c != '\0'; c++)
 			places += *c == '?';
 		assert_row(text, places == query.value_count);
