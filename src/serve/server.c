@@ -71,7 +71,7 @@ bool server_open(void)
 	is_local = address.ss_family == AF_UNIX;
 	/* Of all workers that wait, one is woken for a connection, not the whole pool. */
 	struct epoll_event connection = {.events = EPOLLIN | EPOLLEXCLUSIVE};
-	struct epoll_event signal = {.events = EPOLLIN};
+	struct epoll_event signal = {.events = EPOLLIN, .data.fd = signal_fd};
 	if ((idle_fd = epoll_create1(EPOLL_CLOEXEC)) < 0 ||
 	    epoll_ctl(idle_fd, EPOLL_CTL_ADD, LISTEN_FD, &connection) != 0 ||
 	    epoll_ctl(idle_fd, EPOLL_CTL_ADD, signal_fd, &signal) != 0)
@@ -334,11 +334,10 @@ static void serve(int fd, const struct server_handler *handler)
 /* Waits for a connection or a signal. */
 static void wait_idle(void)
 {
-	struct epoll_event event;
+	struct epoll_event event = {.data.fd = -1};
 
 	log_flush();
-	epoll_wait(idle_fd, &event, 1, -1);
-	wait_for(-1, 0, 0);
+	is_stopped |= epoll_wait(idle_fd, &event, 1, -1) > 0 && event.data.fd == signal_fd;
 }
 
 bool server_run(const struct server_handler *handler)

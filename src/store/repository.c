@@ -41,6 +41,9 @@ struct find {
 	bool has_position;
 	uint32_t skip; /* records still to be passed over here */
 	size_t bytes;  /* given so far */
+	/* The record that was given last: a place is made of one alone, not of each. */
+	struct utc_time last_time;
+	uint64_t last_serial_id;
 	bool is_done;
 	enum repository_status refusal; /* what the page is too much of */
 	unsigned try_count;
@@ -122,14 +125,21 @@ static void end_early(struct find *find, struct record_position last, enum repos
 	}
 }
 
+static struct record_position last_given(const struct find *find)
+{
+	return (struct record_position){.creation_ms = utc_to_ms(&find->last_time),
+	                                .serial_id = find->last_serial_id};
+}
+
 /* Gives a record to the sink, or says that the page ended before it. */
-static bool give(struct find *find, const struct record *record, struct record_position position)
+static bool give(struct find *find, const struct record *record)
 {
 	struct repository_result *result = find->result;
 	size_t bytes = record->meta_info.len + record->records.len + ROW_BYTES;
 
 	if (result->row_count == find->filter->limit) {
 		result->has_more = find->is_done = true;
+		result->last = last_given(find);
 		return true;
 	}
 	find->bytes += bytes;
@@ -139,7 +149,7 @@ static bool give(struct find *find, const struct record *record, struct record_p
 		return true;
 	}
 	if (result->row_count > 0 && find->bytes > find->repository->limits->page_bytes) {
-		end_early(find, result->last, REPOSITORY_TOO_LARGE);
+		end_early(find, last_given(find), REPOSITORY_TOO_LARGE);
 		return true;
 	}
 	if (!find->sink->add(find->sink->context, record)) {
@@ -147,7 +157,8 @@ static bool give(struct find *find, const struct record *record, struct record_p
 		return false;
 	}
 	result->row_count++;
-	result->last = position;
+	find->last_time = record->creation_time;
+	find->last_serial_id = record->serial_id;
 	return true;
 }
 
@@ -189,7 +200,7 @@ static enum database_status read_page(struct find *find, uint32_t skip)
 
 	while (status == DATABASE_OK && !is_end && !find->is_done) {
 		struct record record = rows_record(rows);
-		if (!give(find, &record, rows_position(rows)))
+		if (!give(find, &record))
 			status = DATABASE_FAILED;
 		else if (!find->is_done)
 			status = rows_next(rows, &is_end);
@@ -231,7 +242,7 @@ static bool take_candidate(struct find *find, struct chunk *chunk)
 	if (is_match && find->skip > 0) {
 		find->skip--;
 	} else if (is_match && chunk->purpose == QUERY_PAGE) {
-		if (!give(find, &record, position))
+		if (!give(find, &record))
 			return false;
 	} else if (is_match) {
 		repository->matches[repository->match_count++] = position;
@@ -288,7 +299,7 @@ static enum database_status read_matches(struct find *find)
 		if (status == DATABASE_OK && !is_end &&
 		    rows_position(repository->rows).serial_id == match.serial_id) {
 			struct record record = rows_record(repository->rows);
-			if (!judge(find, &is_match) || (is_match && !give(find, &record, match)))
+			if (!judge(find, &is_match) || (is_match && !give(find, &record)))
 				status = DATABASE_FAILED;
 		}
 		rows_end(repository->rows);
