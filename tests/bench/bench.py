@@ -1,5 +1,6 @@
-"""Measures the service beside others that give the same pages: the floor (floor.c), and
-PHP-FPM behind the same nginx site (php/).  Started by tools/bench, which says how.
+"""Measures the service beside others that give the same pages: the floor (floor.c), PHP-FPM
+behind the same nginx site (php/), and a program in Go, alone and behind it (go/).  Started by
+tools/bench, which says how.
 
 A round asks one contestant for one page again and again.  Rounds of the contestants take
 turns, so that what else the machine does hits all of them.  Ratios are made within a
@@ -91,7 +92,7 @@ def is_listening(port):
 
 
 class Stack:
-    """MariaDB with the data set, the pool, nginx, and PHP-FPM behind the same site."""
+    """MariaDB with the data set, the pool, nginx, and PHP-FPM and Go behind the same site."""
 
     def __init__(self, state_dir, is_quick):
         self.is_quick = is_quick
@@ -100,8 +101,9 @@ class Stack:
         self.round_seconds = number("ROUND_SECONDS", 1 if is_quick else 2)
         self.port = port = number("PORT", 8180)
         self.dir = state_dir / str(self.rows)
-        self.ports = {"service": port, "php": port + 1, "php-spliced": port + 2, "nginx-gzip": port + 3}
-        self.php = None
+        self.ports = {"service": port, "php": port + 1, "php-spliced": port + 2, "nginx-gzip": port + 3,
+                      "go": port + 4, "go-nginx": port + 5}
+        self.php = self.go = None
         memory_mb = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
         self.env = {**os.environ, "PORT": str(port), "WORKERS": str(PROCESSES), "AUTH": "0",
                     "WORKER": str(BUILD / "usage-record-api"),
@@ -123,15 +125,17 @@ class Stack:
         self.load()
         self.part("workers", "start")
         self.start_php()
+        self.start_go()
         self.part("nginx", "start")
         self.site = (self.dir / "site.conf").read_text()
         self.configure_nginx()
 
     def stop(self):
         self.part("nginx", "stop")
-        if self.php is not None:
-            self.php.terminate()
-            self.php.wait()
+        for process in (self.php, self.go):
+            if process is not None:
+                process.terminate()
+                process.wait()
         for part in ("workers", "database"):
             self.part(part, "stop")
 
@@ -166,7 +170,7 @@ class Stack:
         return urllib.parse.urlencode({"startDate": self.start_day, "endDate": self.end_day,
                                        "limit": limit, **parameters})
 
-    # -- nginx and PHP
+    # -- nginx, PHP and Go
 
     def start_php(self):
         program = sorted(glob.glob("/usr/sbin/php-fpm*"))[-1]
@@ -189,6 +193,25 @@ catch_workers_output = yes
             stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         wait_until(lambda: (self.dir / "php.sock").exists() and
                    len(children(self.php.pid)) == PROCESSES, f"PHP-FPM; see {self.dir}/php-fpm.log")
+
+    def start_go(self):
+        """Builds and starts the program; it has as many connections as the pool has workers."""
+        program = BUILD / "tests/bench/go-peer"
+        subprocess.run(["go", "build", "-o", program, "."], cwd=BENCH / "go", check=True,
+                       env={**os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOFLAGS": "",
+                            "GOCACHE": str(ROOT / "build/go-cache")})
+        with open(self.dir / "go.log", "wb") as log:  # it names each client that left
+            self.go = subprocess.Popen([program, self.dir / "mysql.sock", DATABASE, str(PROCESSES), str(self.ports["go"])],
+                                       stdin=subprocess.DEVNULL, stderr=log, start_new_session=True)
+
+    def go_site(self):
+        """The shipped site with the program in the place of the pool."""
+        site = self.copy_of_site("go-nginx", "")
+        site = re.sub(r"upstream go_nginx \{.*?\n\}", "upstream go_nginx {\n"
+                      f"    server 127.0.0.1:{self.ports['go']};\n    keepalive 64;\n}}", site, flags=re.S)
+        return site.replace("        fastcgi_pass go_nginx;", """
+        proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffer_size 32k; proxy_buffers 64 32k;
+        proxy_busy_buffers_size 256k; proxy_pass http://go_nginx;""", 1)
 
     def php_site(self, name):
         """The shipped site with PHP-FPM in the place of the pool, all else the same."""
@@ -217,7 +240,7 @@ catch_workers_output = yes
     def configure_nginx(self):
         """Sets the site and its copies."""
         (self.dir / "site.conf").write_text(
-            self.site + "".join(self.php_site(name) for name in ("php", "php-spliced")) + self.gzip_site())
+            self.site + "".join(self.php_site(name) for name in ("php", "php-spliced")) + self.gzip_site() + self.go_site())
         master = int((self.dir / "nginx.pid").read_text())
         before = children(master)
         os.kill(master, signal.SIGHUP)
@@ -228,6 +251,8 @@ catch_workers_output = yes
     def pids(self, group):
         if group == "php":
             return children(self.php.pid)
+        if group == "go":
+            return {self.go.pid}
         pid = int((self.dir / f"{'mysql' if group == 'mariadbd' else group}.pid").read_text())
         return {pid} if group == "mariadbd" else children(pid)
 
@@ -235,7 +260,7 @@ catch_workers_output = yes
         """Waits until the requests are done whose client has already left; not for ever,
         because the database may have work of its own."""
         def total():
-            return cpu_ms(self.pids("workers") | self.pids("php") | self.pids("mariadbd"))
+            return cpu_ms(self.pids("workers") | self.pids("php") | self.pids("go") | self.pids("mariadbd"))
         before = total()
         deadline = time.monotonic() + 5
         while time.monotonic() < deadline:
@@ -250,19 +275,21 @@ catch_workers_output = yes
     def url(self, name, query):
         return f"http://127.0.0.1:{self.ports[name]}/org/{self.organization}/usageRecordGroup?{query}"
 
-    def ask(self, name, query):
+    def ask(self, name, query, **headers):
         """Headers and body of one answer, which has to be a 200."""
-        with urllib.request.urlopen(self.url(name, query), timeout=60) as answer:
+        request = urllib.request.Request(self.url(name, query), headers=headers)
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.headers, answer.read()
 
     def cursor(self, offset):
-        """The cursor of the place behind that many records of the organization's list."""
-        link = self.ask("service", self.query(1, offset=offset - 1))[0]["Link"]
+        """The cursor of the place behind that many records of the organization's list, which is
+        not to be remembered for whoever asks for that offset."""
+        link = self.ask("service", self.query(1, offset=offset - 1), Authorization="Key of its own")[0]["Link"]
         return re.search("[?&]cursor=([^&>]+)", link)[1]
 
     def wrk(self, name, query, clients, seconds, *options):
         """One round: what wrk saw, and the processor time of each group a page."""
-        app = "php" if name.startswith("php") else "workers"
+        app = next((peer for peer in ("php", "go") if name.startswith(peer)), "workers")
         groups = {app: "worker", "nginx": "nginx", "mariadbd": "mariadbd"}
         self.settle()
         before = {group: cpu_ms(self.pids(group)) for group in groups}
@@ -534,6 +561,31 @@ def measure_gzip(stack, targets, results):
           ("page", "", "bytes", "requests/s", "p50 ms", "worker CPU ms", "nginx CPU ms", "mariadbd CPU ms"), rows)
 
 
+def measure_go(stack, targets, results):
+    """The service behind nginx beside a tuned program in Go, alone and behind the same nginx."""
+    results["go"], rows = {}, []
+    for size in SIZES:
+        query = stack.query(size)
+        ways = [("service", ()), ("go", ())]
+        if size == SIZES[0]:
+            ways += [("go-nginx", ()), *((name, GZIP) for name in ("service", "go", "go-nginx"))]
+        rounds = Rounds(stack, {name + (" gzip" if options else ""): lambda seconds, name=name, options=options:
+                                with_sum(stack.wrk(name, query, USUAL_LOAD, seconds, *options))
+                                for name, options in ways})
+        results["go"][str(size)] = figures = rounds.figures()
+        rows += [(size, label, *(spread(figure[key]) for key in
+                  ("bytes", "requests_per_second", "p50_ms", "p99_ms", "worker_cpu_ms", "nginx_cpu_ms", "mariadbd_cpu_ms")))
+                 for label, figure in figures.items()]
+        for form, names in (("", ("go",)), (" gzip", ("go", "go-nginx"))):
+            for name in (name for name in names if name + form in figures):
+                targets.add(f"requests/s ÷ {'Go behind the same nginx' if name == 'go-nginx' else 'Go without nginx'},"
+                            f"{form} pages of {size}",
+                            rounds.ratio(("service" + form, "requests_per_second"), (name + form, "requests_per_second")),
+                            1.5, at_least=True)
+    table(f"Go beside the service, {USUAL_LOAD} clients", ("page", "", "bytes", "requests/s", "p50 ms", "p99 ms", "worker or Go CPU ms",
+                                                          "nginx CPU ms", "mariadbd CPU ms"), rows)
+
+
 def with_sum(seen):
     """A round with the processor time of what is ours to change."""
     return {**seen, "own_cpu_ms": seen["worker_cpu_ms"] + seen["nginx_cpu_ms"]}
@@ -690,7 +742,7 @@ def machine(stack):
             "commit": version("git", "-C", ROOT, "describe", "--always", "--dirty")}
 
 
-PARTS = {"main": measure_main, "gzip": measure_gzip, "walks": measure_walks, "filters": measure_filters,
+PARTS = {"main": measure_main, "gzip": measure_gzip, "go": measure_go, "walks": measure_walks, "filters": measure_filters,
          "depths": measure_depths, "memory": measure_memory, "metainfo": measure_metainfo, "load": measure_load}
 
 
