@@ -395,6 +395,7 @@ int main(int argc, char **argv)
 		    stderr);
 		return 2;
 	}
+	settings.database.connection.option_group = "usage-record-api-load";
 	settings.database.connection.is_writer = true;
 	log_open(LOG_LEVEL_WARNING, LOG_TARGET_STDERR);
 	if (load.rejects_name != NULL && (load.rejects = fopen(load.rejects_name, "we")) == NULL) {

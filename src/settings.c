@@ -238,6 +238,7 @@ bool settings_read(struct settings *settings, FILE *err)
 	bool is_good = check_names(err);
 	char name[64];
 
+	settings->database.connection.option_group = "usage-record-api";
 	settings->database.connection.is_writer = false;
 	for (size_t i = 0; i < SETTING_COUNT; i++) {
 		const struct setting *setting = &table[i];

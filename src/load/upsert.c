@@ -1,6 +1,5 @@
 #include "load/upsert.h"
 
-#include <errmsg.h>
 #include <mysqld_error.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,18 +112,7 @@ static enum database_status failed(struct upsert *upsert)
 	MYSQL *connection = database_connection(upsert->database);
 
 	upsert->error = mysql_errno(connection);
-	switch (upsert->error) {
-	case CR_SERVER_LOST:
-	case CR_SERVER_GONE_ERROR:
-	case ER_SERVER_SHUTDOWN:
-	case ER_UNKNOWN_COM_ERROR:
-	case ER_QUERY_INTERRUPTED:
-	case 1927: /* MariaDB's connection killed */
-	case 4031: /* MySQL's client interaction timeout */
-		return DATABASE_LOST;
-	default:
-		return DATABASE_FAILED;
-	}
+	return database_status(upsert->database, upsert->error);
 }
 
 /* Whether another try may do better: others hold what this one wants, or were faster.  A

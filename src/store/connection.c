@@ -231,8 +231,7 @@ static void set_options(MYSQL *handle, const struct connection_options *options,
 {
 	if (options->option_file[0] != '\0') {
 		mysql_options(handle, MYSQL_READ_DEFAULT_FILE, options->option_file);
-		mysql_options(handle, MYSQL_READ_DEFAULT_GROUP,
-		              options->is_writer ? "usage-record-api-load" : "usage-record-api");
+		mysql_options(handle, MYSQL_READ_DEFAULT_GROUP, options->option_group);
 	}
 	mysql_options(handle, MYSQL_SET_CHARSET_NAME, "utf8mb4");
 	mysql_options(handle, MYSQL_OPT_CONNECT_TIMEOUT, &options->connect_timeout_s);
@@ -449,6 +448,11 @@ static enum database_status classify(const struct connection_options *options, u
 	default:
 		return DATABASE_FAILED;
 	}
+}
+
+enum database_status connection_status(const struct connection *connection, unsigned error)
+{
+	return classify(connection->options, error, 0);
 }
 
 enum database_status connection_error(struct connection *connection, MYSQL_STMT *handle,

@@ -31,8 +31,9 @@ enum connection_tls {
 
 /* Empty text and 0: what the option file says, else the client library's default. */
 struct connection_options {
-	const char *option_file; /* MySQL option file, groups [client] and [usage-record-api] */
-	const char *socket;      /* path of a unix socket */
+	const char *option_file; /* MySQL option file, groups [client] and option_group */
+	const char *option_group;
+	const char *socket; /* path of a unix socket */
 	const char *user;
 	const char *name;   /* of the database */
 	const char *tls_ca; /* path of a PEM file */
@@ -40,8 +41,7 @@ struct connection_options {
 	unsigned connect_timeout_s;
 	unsigned read_timeout_s; /* of silence while an answer is awaited */
 	unsigned statement_timeout_ms;
-	/* A strict session that may write, without a statement limit; the option file's groups are
-	 * [client] and [usage-record-api-load]. */
+	/* A strict session that may write, without a statement limit. */
 	bool is_writer;
 };
 
@@ -109,6 +109,9 @@ enum database_status connection_error(struct connection *connection, MYSQL_STMT 
 
 /* Runs a statement that has no values and gives no rows. */
 enum database_status connection_query(struct connection *connection, const char *sql);
+
+/* What an error number of a statement that was not prepared means; not logged. */
+enum database_status connection_status(const struct connection *connection, unsigned error);
 
 /* Gives up what the statement at hand still has to send: the connection is of no more use. */
 void connection_abandon(struct connection *connection);

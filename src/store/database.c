@@ -81,6 +81,11 @@ enum database_status database_error(struct database *database, MYSQL_STMT *handl
 	return connection_error(database->connection, handle, elapsed_ms);
 }
 
+enum database_status database_status(const struct database *database, unsigned error)
+{
+	return connection_status(database->connection, error);
+}
+
 void database_abandon(struct database *database)
 {
 	connection_abandon(database->connection);

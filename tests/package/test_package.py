@@ -43,6 +43,7 @@ PACKAGE_FILES = f"""\
 -rwxr-xr-x /usr/sbin/usage-record-api
 -rwxr-xr-x /usr/sbin/usage-record-api-key
 -rwxr-xr-x /usr/sbin/usage-record-api-load
+-rwxr-xr-x /usr/sbin/usage-record-api-retire
 -rw-r--r-- /usr/share/doc/usage-record-api/NEWS.gz
 -rw-r--r-- /usr/share/doc/usage-record-api/README.md.gz
 -rw-r--r-- /usr/share/doc/usage-record-api/api.md.gz
@@ -56,6 +57,7 @@ PACKAGE_FILES = f"""\
 -rw-r--r-- /usr/share/lintian/overrides/usage-record-api
 -rw-r--r-- /usr/share/man/man8/usage-record-api-key.8.gz
 -rw-r--r-- /usr/share/man/man8/usage-record-api-load.8.gz
+-rw-r--r-- /usr/share/man/man8/usage-record-api-retire.8.gz
 -rw-r--r-- /usr/share/man/man8/usage-record-api.8.gz
 -rw-r--r-- /usr/share/usage-record-api/sql/001-usage-record-group.sql
 -rw-r--r-- /usr/share/usage-record-api/sql/002-api-key.sql
@@ -66,6 +68,7 @@ PACKAGE_FILES = f"""\
 -rw-r--r-- /usr/share/usage-record-api/sql/loader-account.sql
 -rwxr-xr-x /usr/share/usage-record-api/sql/migrate
 -rwxr-xr-x /usr/share/usage-record-api/sql/partition
+-rw-r--r-- /usr/share/usage-record-api/sql/retire-account.sql
 -rw-r--r-- /usr/share/usage-record-api/sql/server.cnf
 -rw-r--r-- /usr/share/usage-record-api/web/api.js
 -rw-r--r-- /usr/share/usage-record-api/web/charts.js
@@ -104,6 +107,7 @@ INSTALLED_FILES = """\
 /usr/local/sbin/usage-record-api
 /usr/local/sbin/usage-record-api-key
 /usr/local/sbin/usage-record-api-load
+/usr/local/sbin/usage-record-api-retire
 /usr/local/share/doc/usage-record-api/NEWS
 /usr/local/share/doc/usage-record-api/README.md
 /usr/local/share/doc/usage-record-api/api.md
@@ -116,6 +120,7 @@ INSTALLED_FILES = """\
 /usr/local/share/doc/usage-record-api/scaling.md
 /usr/local/share/man/man8/usage-record-api-key.8
 /usr/local/share/man/man8/usage-record-api-load.8
+/usr/local/share/man/man8/usage-record-api-retire.8
 /usr/local/share/man/man8/usage-record-api.8
 /usr/local/share/usage-record-api/nginx/usage-record-api-cells.conf
 /usr/local/share/usage-record-api/nginx/usage-record-api.conf
@@ -128,6 +133,7 @@ INSTALLED_FILES = """\
 /usr/local/share/usage-record-api/sql/loader-account.sql
 /usr/local/share/usage-record-api/sql/migrate
 /usr/local/share/usage-record-api/sql/partition
+/usr/local/share/usage-record-api/sql/retire-account.sql
 /usr/local/share/usage-record-api/sql/server.cnf
 /usr/local/share/usage-record-api/web/api.js
 /usr/local/share/usage-record-api/web/charts.js
