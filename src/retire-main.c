@@ -25,6 +25,7 @@
 #include "retire/batch.h"
 #include "retire/replicas.h"
 #include "settings.h"
+#include "store/query.h"
 
 enum {
 	TRIES_MAX = 10,
@@ -158,12 +159,15 @@ static bool retire_all(struct retire *retire)
 
 static int run(struct retire *retire, const struct settings *settings)
 {
+	char probe[QUERY_SQL_SIZE];
+	const char *const probes[] = {probe, NULL};
 	struct sigaction action = {.sa_handler = on_signal};
 	struct batch *batch = &retire->batch;
 	int exit_status = EXIT_FAILURE;
 	bool is_good;
 
-	batch->database = database_open(&settings->database);
+	query_write_probe(probe);
+	batch->database = database_open(&settings->database, probes);
 	retire->replicas = replicas_open(&settings->database);
 	if (batch->database == NULL || retire->replicas == NULL) {
 		fputs("usage-record-api-retire: out of memory\n", stderr);

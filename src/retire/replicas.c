@@ -43,10 +43,13 @@ void replicas_close(struct replicas *replicas)
 /* Whether host i has a row for the question; false also when it cannot be asked. */
 static bool has_row(struct replicas *replicas, size_t i, struct slice question)
 {
+	static const char *const no_probes[] = {NULL};
 	struct connection **connection = &replicas->hosts_state[i].connection;
+	bool is_reached;
 
 	if (*connection == NULL && clock_ms() >= replicas->hosts_state[i].retry_at_ms)
-		*connection = connection_open(&replicas->options, &replicas->hosts.hosts[i]);
+		*connection =
+		    connection_open(&replicas->options, no_probes, &replicas->hosts.hosts[i], &is_reached);
 	if (*connection != NULL) {
 		MYSQL *handle = connection_handle(*connection);
 		MYSQL_RES *result = NULL;
