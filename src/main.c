@@ -8,6 +8,7 @@
 #include "config.h"
 
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -147,6 +148,10 @@ int main(int argc, char **argv)
 		        argv[optind]);
 		return 2;
 	}
+	/* What a very long record took goes back to the system.  Left alone, glibc keeps blocks of a
+	 * size for good once one of them was freed; these are larger than those of any usual page. */
+	mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
+	mallopt(M_TRIM_THRESHOLD, 4 * 1024 * 1024);
 	if (!settings_read(&settings, stderr))
 		return 2;
 	if (organization != NULL)

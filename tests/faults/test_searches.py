@@ -10,13 +10,15 @@ import urllib.parse
 
 import pytest
 
-from service import ROOT, Service
+from service import ROOT, Service, pss_kb, wait_until
 
 CLIENTS = 16
 LONGEST_S = 60  # until nginx answers for a pool that is too busy
 # What a page may take beside the greedy when ten times as long as alone is less: 16 clients and all servers
 # share the processors, perhaps with other tests.  Where pages wait for searches it is 100 ms to seconds.
 BUSY_MS, QUIET_MS = 50, 10
+# What a worker keeps of it all; one that searches also its connection's buffer, as long as the longest record.
+PAGE_WORKER_MIB, SEARCH_WORKER_MIB = 5, 16
 SCRIPT = """
 import json, sys, time
 import service
@@ -110,3 +112,5 @@ def test_no_page_waits_for_the_greedy(greedy, name, duration, is_long):
     assert set(statuses) <= {200, 400} and slowest[0] < LONGEST_S
     part, floor_ms = (.99, QUIET_MS) if is_long else (.5, BUSY_MS)
     assert percentile(beside, part) <= max(10 * percentile(alone, part), floor_ms)
+    wait_until(lambda: all(pss_kb(pid) <= most * 1024 for pool, most in (("workers", PAGE_WORKER_MIB), ("search", SEARCH_WORKER_MIB))
+                           for pid in greedy.worker_pids(pool)))
