@@ -40,7 +40,7 @@ function configuration({ buckets, series, isStacked, isSmall }) {
           stacked: isStacked,
           beginAtZero: true,
           grid: { color: colour("line"), drawBorder: false },
-          ticks: { ...ticks, maxTicksLimit: isSmall ? 3 : 6 },
+          ticks: { ...ticks, maxTicksLimit: isSmall ? 3 : 7 },
         },
       },
       plugins: {

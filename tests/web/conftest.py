@@ -21,14 +21,6 @@ stood_in_for = set()
 
 
 def add_stand_ins(relay, service):
-    def summary(handler, relay):
-        status, headers, body = relay.fetch(handler)
-        if status != 404:
-            relay_module.send(handler, status, headers, body)
-            return
-        stood_in_for.add("usageRecordSummary")
-        relay_module.answer(200, reference.summary(service, handler.path))(handler, relay)
-
     def export(handler, relay):
         if not handler.headers["Accept"].startswith("text/csv"):
             return relay_module.PASS
@@ -40,7 +32,7 @@ def add_stand_ins(relay, service):
         relay_module.answer(200, reference.export(service, handler.path), "text/csv; header=present")(handler, relay)
         return None
 
-    relay.rules += [(relay_module.re.compile("/usageRecordSummary"), summary), (relay_module.re.compile("/usageRecordGroup"), export)]
+    relay.rules.append((relay_module.re.compile("/usageRecordGroup"), export))
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -1,5 +1,5 @@
-"""What a summary and an export must say, worked out from the table's rows in Python: expected
-values, and a stand-in for a service that does not have these calls."""
+"""What the page must say, worked out from the table's rows in Python; and a stand-in for a service
+that does not have exports."""
 
 import collections
 import csv
@@ -59,12 +59,6 @@ def amounts_of(record):
     return parse(record["records"] or "{}")
 
 
-def group_value(name, record):
-    if name in ("day", "month"):
-        return record["creation_time"].strftime("%Y-%m-%d" if name == "day" else "%Y-%m")
-    return record[COLUMNS[name]] or ""
-
-
 def sums(records):
     """(exact sums by dimension, how many values are no numbers)"""
     found, unsummed = collections.defaultdict(decimal.Decimal), 0
@@ -75,34 +69,6 @@ def sums(records):
             else:
                 unsummed += 1
     return found, unsummed
-
-
-def write_sums(found):
-    return "{" + ",".join(f"{json.dumps(name)}:{value:f}" for name, value in sorted(found.items())) + "}"
-
-
-def summary(service, target):
-    """The answer of usageRecordSummary."""
-    organization, filters = split(target)
-    records = rows(service, organization, filters)
-    names = filters.get("groupBy", "day,status").split(",")
-    with_amounts = filters.get("amounts") != "false"
-    groups = collections.defaultdict(list)
-    for record in records:
-        groups[tuple(group_value(name, record) for name in names)].append(record)
-
-    def tail(members):
-        text = f'"count":{len(members)}'
-        if with_amounts:
-            found, unsummed = sums(members)
-            text += f',"amounts":{write_sums(found)}' + (f',"unsummed":{unsummed}' if unsummed else "")
-        return text
-
-    lines = []
-    for key in sorted(groups):
-        head = ",".join(f"{json.dumps(name)}:{json.dumps(value)}" for name, value in zip(names, key))
-        lines.append("{" + head + "," + tail(groups[key]) + "}")
-    return ('{"groups":[' + ",".join(lines) + "]," + tail(records) + "}").encode()
 
 
 def export(service, target):

@@ -201,11 +201,14 @@ def test_it_is_used_by_keyboard_alone(visit, browser, relay, service):
 
 
 def test_colours_follow_the_scheme(visit, browser, service):
+    browser.size(1280, 1000)
     visit(org=service.organization)
+    shoot(browser, "explorer-light")
     colour = "return [getComputedStyle(document.body).backgroundColor, Chart.getChart(document.querySelector('#counts canvas')).data.datasets[0].backgroundColor]"
     light = browser.execute_script(colour)
     browser.scheme("dark")
     browser.wait(lambda: all(a != b for a, b in zip(light, browser.execute_script(colour))))
+    shoot(browser, "explorer-dark")
 
 
 def test_a_month_is_printed_on_a_page(visit, browser, service):
