@@ -10,6 +10,8 @@ from service import ROOT, Service, build_dir
 class Cells:
     """cells["default"] and cells["b"] have a database and pools; the gate has nginx, and no database."""
 
+    programs = build_dir()
+
     def __init__(self, names=("default", "b"), AUTH="0"):
         self.gate = Service(workers=2, search_workers=0)
         self.file = self.gate.dir / "cells"
@@ -42,12 +44,11 @@ class Cells:
     def ask(self, target, **more):
         return self.gate.ask(target, **more)
 
-    def run(self, script, *words, check=True, **more):
+    def run(self, script, *words, check=True, timeout=120):
         """One of the scripts of sql/, told where the cells are."""
-        env = {**os.environ, "USAGE_RECORD_API_CELLS_FILE": str(self.file), "BUILD": str(build_dir()), **more,
-               "PATH": f"{build_dir()}:{os.environ['PATH']}"}
+        env = {**os.environ, "USAGE_RECORD_API_CELLS_FILE": str(self.file), "PATH": f"{self.programs}:{os.environ['PATH']}"}
         result = subprocess.run([ROOT / "sql" / script, *map(str, words)], env=env, capture_output=True, text=True,
-                                timeout=120, check=False)
+                                timeout=timeout, check=False)
         assert not check or result.returncode == 0, result.stderr
         return result
 

@@ -43,6 +43,7 @@ PACKAGE_FILES = f"""\
 -rwxr-xr-x /usr/sbin/usage-record-api
 -rwxr-xr-x /usr/sbin/usage-record-api-key
 -rwxr-xr-x /usr/sbin/usage-record-api-load
+-rwxr-xr-x /usr/sbin/usage-record-api-move
 -rwxr-xr-x /usr/sbin/usage-record-api-retire
 -rw-r--r-- /usr/share/doc/usage-record-api/NEWS.gz
 -rw-r--r-- /usr/share/doc/usage-record-api/README.md.gz
@@ -53,10 +54,11 @@ PACKAGE_FILES = f"""\
 -rw-r--r-- /usr/share/doc/usage-record-api/openapi.yaml.gz
 -rw-r--r-- /usr/share/doc/usage-record-api/operations.md.gz
 -rw-r--r-- /usr/share/doc/usage-record-api/prometheus-rules.yml
--rw-r--r-- /usr/share/doc/usage-record-api/scaling.md
+-rw-r--r-- /usr/share/doc/usage-record-api/scaling.md.gz
 -rw-r--r-- /usr/share/lintian/overrides/usage-record-api
 -rw-r--r-- /usr/share/man/man8/usage-record-api-key.8.gz
 -rw-r--r-- /usr/share/man/man8/usage-record-api-load.8.gz
+-rw-r--r-- /usr/share/man/man8/usage-record-api-move.8.gz
 -rw-r--r-- /usr/share/man/man8/usage-record-api-retire.8.gz
 -rw-r--r-- /usr/share/man/man8/usage-record-api.8.gz
 -rw-r--r-- /usr/share/usage-record-api/sql/001-usage-record-group.sql
@@ -107,6 +109,7 @@ INSTALLED_FILES = """\
 /usr/local/sbin/usage-record-api
 /usr/local/sbin/usage-record-api-key
 /usr/local/sbin/usage-record-api-load
+/usr/local/sbin/usage-record-api-move
 /usr/local/sbin/usage-record-api-retire
 /usr/local/share/doc/usage-record-api/NEWS
 /usr/local/share/doc/usage-record-api/README.md
@@ -120,6 +123,7 @@ INSTALLED_FILES = """\
 /usr/local/share/doc/usage-record-api/scaling.md
 /usr/local/share/man/man8/usage-record-api-key.8
 /usr/local/share/man/man8/usage-record-api-load.8
+/usr/local/share/man/man8/usage-record-api-move.8
 /usr/local/share/man/man8/usage-record-api-retire.8
 /usr/local/share/man/man8/usage-record-api.8
 /usr/local/share/usage-record-api/nginx/usage-record-api-cells.conf
