@@ -40,9 +40,14 @@ enum repository_status summary_make(struct summary *summary, const struct filter
 	is_one = true; /* no page, and no Link */
 	MUST(strcmp(filter->organization_id.text, asked) == 0);
 	MUST(filter->group_count >= 1 && filter->group_count <= FILTER_GROUPS_MAX);
-	query_build_counts(&query, filter, 10);
-	query_write_sql(query.shape, sql);
-	MUST(strlen(sql) < sizeof sql);
+	bool is_counted = true; /* dimensions are no column */
+	for (size_t i = 0; i < filter->group_count; i++)
+		is_counted &= filter->groups[i] != FILTER_DIMENSION;
+	if (is_counted) {
+		query_build_counts(&query, filter, 10);
+		query_write_sql(query.shape, sql);
+		MUST(strlen(sql) < sizeof sql);
+	}
 	*result = (struct summary_result){.group_count = 0};
 	return REPOSITORY_OK;
 }

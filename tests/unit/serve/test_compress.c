@@ -8,7 +8,7 @@
 
 enum { BODY_SIZE = 4 * 1024 * 1024 };
 
-static char body[BODY_SIZE], packed[2 * BODY_SIZE], unpacked[BODY_SIZE + 1];
+static char body[BODY_SIZE + 1], packed[2 * BODY_SIZE], unpacked[BODY_SIZE + 1];
 
 /* Like a page: the same keys, other values. */
 static size_t make_page(size_t len)
