@@ -88,6 +88,13 @@ def test_what_is_older_goes_and_the_rest_stays(filled):
     assert retire(filled, "--before", filled.day).stdout == f"retired 0 records of 0 organizations from before {filled.day}\n"
 
 
+def test_the_day_begins_at_midnight(emptied):
+    for time_of_it in ("2024-08-11 23:59:59.999", "2024-08-12 00:00:00.000"):
+        emptied.insert("o", id=time_of_it, creation_time=time_of_it)
+    assert retire(emptied, "--before", DAY).returncode == 0
+    assert [row[0] for row in table(emptied)] == ["2024-08-12 00:00:00.000"]
+
+
 @pytest.mark.parametrize("parts", [1, 4])
 def test_an_archive_loads_back_the_same(filled, tmp_path, parts):
     assert partition(filled, parts).returncode == 0
