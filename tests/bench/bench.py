@@ -97,7 +97,7 @@ class Stack:
     def __init__(self, state_dir, is_quick):
         self.is_quick = is_quick
         self.rows = number("ROWS", 100000 if is_quick else 2000000)
-        self.round_count = number("ROUNDS", 1 if is_quick else 7)
+        self.round_count = number("ROUNDS", 1 if is_quick else 5)
         self.round_seconds = number("ROUND_SECONDS", 1 if is_quick else 2)
         self.port = port = number("PORT", 8180)
         self.dir = state_dir / str(self.rows)
@@ -419,7 +419,7 @@ def filter_values(stack):
 def measure_main(stack, targets, results):
     """Requests a second, latency and processor time by page size and clients."""
     def ask(name, query, clients):
-        return lambda seconds: stack.wrk(name, query, clients, seconds)
+        return lambda seconds: with_sum(stack.wrk(name, query, clients, seconds))
 
     rounds = {}
     for size in SIZES:
@@ -438,6 +438,8 @@ def measure_main(stack, targets, results):
     for size, most in ((1000, 2.0), (20, 3.2)):
         targets.add(f"worker CPU ÷ floor's CPU, pages of {size}, full load ({FULL_LOAD} clients)",
                     ratio(size, FULL_LOAD, "worker_cpu_ms", "floor"), most)
+    targets.add(f"CPU of worker and nginx ÷ floor's CPU, pages of 1000, full load ({FULL_LOAD} clients)",
+                rounds[1000, FULL_LOAD].ratio(("service", "own_cpu_ms"), ("floor", "worker_cpu_ms")), 2.3)
     for size, least in ((1000, 3.2), (100, 2.6), (20, 2.0)):
         targets.add(f"requests/s ÷ PHP-FPM's, pages of {size}",
                     ratio(size, USUAL_LOAD, "requests_per_second", "php"), least, at_least=True)
