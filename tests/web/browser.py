@@ -13,7 +13,8 @@ from selenium.webdriver.common.by import By
 
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", "--no-first-run", "--disable-dev-shm-usage", "--force-color-profile=srgb", "--lang=en-US")
-WAIT_S = 15
+WAIT_S = 30
+STALL_MS_MAX = 1000 # of a page that stays fluent, on a machine that has other work too
 
 
 class Browser(webdriver.Chrome):

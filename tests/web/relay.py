@@ -92,9 +92,10 @@ def answer(status, body, content_type="application/json", **headers):
     return act
 
 
-def slow(seconds):
+def held(gate):
+    """Waits with the answer until the gate, an Event, is open."""
     def act(_, __):
-        time.sleep(seconds)
+        gate.wait(60)
         return PASS
     return act
 

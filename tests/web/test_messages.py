@@ -1,9 +1,12 @@
 """What goes wrong, said in plain words; slow and failing networks."""
 
+import threading
+import time
+
 import pytest
 
 import relay as relay_module
-from relay import answer, closed, send, slow
+from relay import answer, closed, held, send
 from test_view import days
 
 
@@ -22,14 +25,19 @@ def cut(handler, relay):
 
 
 def test_loading_is_said_until_it_has_come(visit, relay, service):
-    with relay.rule("usageRecordGroup", slow(1.5)):
+    gate = threading.Event()
+    with relay.rule("usageRecordGroup", held(gate)):
         browser = visit(is_awaited=False, org=service.organization)
         assert "Loading records from" in browser.text("#told")
         assert browser.one("main").get_attribute("aria-busy") == "true"
-    with relay.rule("Summary", slow(1.5)):
+        gate.set()
+        browser.wait_text("#told", "records found")
+    gate.clear()
+    with relay.rule("Summary", held(gate)):
         browser = visit(is_awaited=False, org=service.organization)
         browser.wait(lambda: browser.all(".records tr[data-place]"))
         assert "Loading" in browser.text("#counts")  # for which the records do not wait
+        gate.set()
         browser.wait_text("#told", "records found")
     assert browser.one("main").get_attribute("aria-busy") == "false"
 
@@ -94,14 +102,16 @@ def test_what_fails_alone_leaves_the_rest(visit, relay, service):
 def test_an_answer_that_comes_too_late_is_not_shown(visit, relay, service):
     """Who goes on to another filter never sees the one before."""
     other = service.sql("SELECT organization_id FROM usage_record_group WHERE organization_id <> %s LIMIT 1", [service.organization])[0][0]
-    with relay.rule(f"org/{service.organization}/usageRecordGroup", slow(1)):
+    gate = threading.Event()
+    with relay.rule(f"org/{service.organization}/usageRecordGroup", held(gate)):
         browser = visit(is_awaited=False, org=service.organization)
         browser.execute_script("document.querySelector('#org').value = arguments[0]", other)
         browser.click("button.main")
         browser.wait_text("#tiles", "record")
         told = browser.text("#tiles")
         browser.wait(lambda: len(relay.targets(f"org/{other}/.*Summary.*groupBy=day&?")) and browser.text("#amounts"))
-        relay_module.time.sleep(1.2)  # the late answer is here by now
+        gate.set()
+        time.sleep(0.5)  # the late answer is here by now
     assert browser.text("#tiles") == told and other in browser.text("#showing")
     assert {row for row in browser.texts(".records tr[data-place] a")} <= {
         row[0] for row in service.sql("SELECT id FROM usage_record_group WHERE organization_id = %s", [other])}
