@@ -23,6 +23,7 @@
 #include "store/query.h"
 #include "store/repository.h"
 #include "store/summary.h"
+#include "store/walk.h"
 
 static void usage(FILE *out)
 {
@@ -63,6 +64,7 @@ static int serve(const struct settings *settings)
 	struct database *database = NULL;
 	struct repository *repository = NULL;
 	struct summary *summary = NULL;
+	struct walk *walk = NULL;
 	struct authorizer *authorizer = NULL;
 	struct handler *handler = NULL;
 	struct cells *cells = NULL;
@@ -82,12 +84,13 @@ static int serve(const struct settings *settings)
 	}
 	if ((database = database_open(&settings->database, probes)) == NULL ||
 	    (repository = repository_open(database, &limits)) == NULL ||
-	    (summary = summary_open(database, &limits)) == NULL ||
+	    (walk = walk_open(database)) == NULL ||
+	    (summary = summary_open(database, walk, &limits)) == NULL ||
 	    (authorizer = authorizer_open(database, settings->key_memory_s)) == NULL ||
 	    (places = places_open(settings->places_file, settings->place_memory_s)) == NULL ||
-	    (handler =
-	         handler_open(&(struct handler_rooms){repository, summary, places, authorizer, cells},
-	                      settings->slow_ms)) == NULL) {
+	    (handler = handler_open(
+	         &(struct handler_rooms){repository, summary, walk, places, authorizer, cells},
+	         settings->slow_ms)) == NULL) {
 		log_message(LOG_LEVEL_ERROR, "out of memory");
 		goto out;
 	}
@@ -95,7 +98,8 @@ static int serve(const struct settings *settings)
 		goto out;
 	metrics_open(settings->metrics_file);
 	log_message(LOG_LEVEL_INFO, "%s %s serves", PACKAGE_NAME, PACKAGE_VERSION);
-	struct server_handler server_handler = {handler, handler_respond, handler_finish};
+	struct server_handler server_handler = {handler, handler_respond, handler_go_on,
+	                                        handler_finish};
 	if (server_run(&server_handler))
 		exit_status = EXIT_SUCCESS;
 	log_message(LOG_LEVEL_INFO, "leaves");
@@ -106,6 +110,7 @@ out:
 	places_close(places);
 	authorizer_close(authorizer);
 	summary_close(summary);
+	walk_close(walk);
 	repository_close(repository);
 	database_close(database);
 	cells_close(cells);

@@ -63,12 +63,16 @@ struct http_response {
 	int status;
 	struct text headers; /* lines of "Name: value\r\n", and an empty one */
 	char headers_data[HTTP_HEADERS_SIZE];
-	struct slice body; /* what Content-Length counts; borrowed */
+	struct slice body; /* or its part at hand; borrowed */
+	uint64_t body_len; /* of all of it, as far as it came; what Content-Length counts */
+	bool has_more;     /* other parts follow, and there is no Content-Length */
+	bool is_broken;    /* one that should follow cannot be had */
 	bool is_head;      /* the body is counted, but not sent */
 	enum http_work work;
 	bool is_passed_on; /* no answer, but the word to ask another pool */
 	/* What the client accepts, and what compresses a body then. */
 	const char *accept_encoding;
+	bool is_packed; /* it compresses the parts */
 	struct compress *compress;
 };
 

@@ -11,6 +11,7 @@
 #include "store/places.h"
 #include "store/repository.h"
 
+struct export;
 struct json;
 struct summary;
 
@@ -19,8 +20,9 @@ struct call {
 	struct repository *repository;
 	struct summary *summary;
 	struct places *places; /* NULL: none */
-	struct json *json;     /* where pages and messages lie */
-	struct growing *body;  /* where other bodies lie; empty at first */
+	struct export *export;
+	struct json *json;    /* where pages and messages lie */
+	struct growing *body; /* where other bodies lie; empty at first */
 	const struct http_request *request;
 	struct http_response *response;
 	struct slice path;           /* of the target, still encoded */

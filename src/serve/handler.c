@@ -11,6 +11,7 @@
 #include "serve/authorizer.h"
 #include "serve/call.h"
 #include "serve/compress.h"
+#include "serve/export.h"
 #include "serve/json.h"
 #include "serve/response.h"
 #include "serve/routes.h"
@@ -24,6 +25,7 @@ struct handler {
 	struct handler_rooms rooms;
 	struct json *json;
 	struct growing body;
+	struct export *export;
 	struct compress *compress;
 	unsigned slow_ms;
 	/* Of the request at hand. */
@@ -39,7 +41,8 @@ struct handler *handler_open(const struct handler_rooms *rooms, unsigned slow_ms
 
 	if (handler == NULL)
 		return NULL;
-	if ((handler->json = json_open()) == NULL || (handler->compress = compress_open()) == NULL) {
+	if ((handler->json = json_open()) == NULL || (handler->compress = compress_open()) == NULL ||
+	    (handler->export = export_open(rooms->walk, handler->json, &handler->body)) == NULL) {
 		handler_close(handler);
 		return NULL;
 	}
@@ -52,6 +55,7 @@ void handler_close(struct handler *handler)
 {
 	if (handler == NULL)
 		return;
+	export_close(handler->export);
 	json_close(handler->json);
 	compress_close(handler->compress);
 	growing_free(&handler->body);
@@ -159,6 +163,7 @@ static void respond_call(struct handler *handler, const struct http_request *req
 	*call = (struct call){.repository = handler->rooms.repository,
 	                      .summary = handler->rooms.summary,
 	                      .places = handler->rooms.places,
+	                      .export = handler->export,
 	                      .json = handler->json,
 	                      .body = &handler->body,
 	                      .request = request,
@@ -259,7 +264,8 @@ void handler_respond(void *context, const struct http_request *request,
 	handler->call.is_found = false;
 	response->db_ms = response->json_ms = 0;
 	response->work = HTTP_PAGE;
-	response->is_passed_on = false;
+	response->is_passed_on = response->has_more = response->is_broken = response->is_packed = false;
+	response->body_len = 0;
 	response->is_head = strcmp(request->method, "HEAD") == 0;
 	response->headers = TEXT_IN(response->headers_data);
 	response->accept_encoding = request->accept_encoding;
@@ -283,6 +289,14 @@ void handler_respond(void *context, const struct http_request *request,
 	}
 }
 
+bool handler_go_on(void *context, struct http_response *response)
+{
+	struct handler *handler = context;
+
+	response->is_broken = !export_next(handler->export, response);
+	return !response->is_broken;
+}
+
 static void count_request(const struct handler *handler, const struct http_request *request,
                           const struct http_response *response, bool is_sent, bool is_slow,
                           double total_ms)
@@ -291,7 +305,7 @@ static void count_request(const struct handler *handler, const struct http_reque
 		metrics_leave_request();
 		return;
 	}
-	metrics_count(METRICS_BYTES, response->body.len);
+	metrics_count(METRICS_BYTES, response->body_len);
 	if (handler->call.is_found) {
 		metrics_count(METRICS_RECORDS, handler->call.found.row_count);
 		metrics_count(METRICS_RETRIES, handler->call.found.retry_count);
@@ -310,7 +324,7 @@ static void count_request(const struct handler *handler, const struct http_reque
 static enum log_level level_of(const struct http_request *request,
                                const struct http_response *response, bool is_slow)
 {
-	if (response->status == 500)
+	if (response->status == 500 || response->is_broken)
 		return LOG_LEVEL_ERROR;
 	if (is_slow)
 		return LOG_LEVEL_WARNING;
@@ -326,6 +340,7 @@ void handler_finish(void *context, const struct http_request *request,
 	bool is_slow = total_ms >= handler->slow_ms;
 	char shape[QUERY_NAME_SIZE];
 
+	export_end(handler->export);
 	count_request(handler, request, response, is_sent, is_slow, total_ms);
 	log_begin(level_of(request, response, is_slow), is_slow                  ? "slow request"
 	                                                : response->is_passed_on ? "passed on"
@@ -340,7 +355,7 @@ void handler_finish(void *context, const struct http_request *request,
 	if (request->role == HTTP_CALL)
 		log_text("work", slice_of(http_work_names[response->work]));
 	log_integer("status", (uint64_t)response->status);
-	log_integer("bytes", response->body.len);
+	log_integer("bytes", response->body_len);
 	if (handler->call.is_found) {
 		query_write_name(handler->call.found.shape, shape);
 		log_text("shape", slice_of(shape));
@@ -348,7 +363,9 @@ void handler_finish(void *context, const struct http_request *request,
 		log_integer("retries", handler->call.found.retry_count);
 	}
 	if (!is_sent)
-		log_text("fault", slice_of("the peer left before the end of the answer"));
+		log_text("fault",
+		         slice_of(response->is_broken ? "the answer was broken off"
+		                                      : "the peer left before the end of the answer"));
 	log_duration("db_ms", response->db_ms);
 	log_duration("json_ms", response->json_ms);
 	log_duration("total_ms", total_ms);

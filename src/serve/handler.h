@@ -14,11 +14,13 @@ struct handler;
 struct places;
 struct repository;
 struct summary;
+struct walk;
 
 /* What the calls ask, borrowed until handler_close. */
 struct handler_rooms {
 	struct repository *repository;
 	struct summary *summary;
+	struct walk *walk;
 	struct places *places; /* NULL: there are none; likewise below */
 	struct authorizer *authorizer;
 	struct cells *cells;
@@ -34,6 +36,9 @@ void handler_close(struct handler *handler); /* NULL is fine */
  */
 void handler_respond(void *context, const struct http_request *request,
                      struct http_response *response);
+
+/* Puts the next part of an answer in parts in its place, see struct server_handler. */
+bool handler_go_on(void *context, struct http_response *response);
 
 /* Counts the request and writes its line to the log. */
 void handler_finish(void *context, const struct http_request *request,

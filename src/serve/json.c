@@ -29,6 +29,7 @@ struct json {
 	char organization_id_data[ID_TEXT_SIZE];
 	struct text organization_id; /* escaped */
 	unsigned record_count;
+	bool is_lines; /* a record is a line, instead of a member of an array */
 	double sampled_ms;
 };
 
@@ -104,13 +105,24 @@ static void add_document(struct text *text, struct slice document)
 		TEXT_ADD(text, "{}");
 }
 
-void json_begin_page(struct json *json, struct slice organization_id)
+static void begin(struct json *json, struct slice organization_id, bool is_lines)
 {
+	json->is_lines = is_lines;
 	json->buffer->bpos = PREFIX_SIZE;
 	json->organization_id = TEXT_IN(json->organization_id_data);
 	text_add_json(&json->organization_id, organization_id);
 	json->record_count = 0;
 	json->sampled_ms = 0;
+}
+
+void json_begin_page(struct json *json, struct slice organization_id)
+{
+	begin(json, organization_id, false);
+}
+
+void json_begin_lines(struct json *json, struct slice organization_id)
+{
+	begin(json, organization_id, true);
 }
 
 /* The members in the order of the published page. */
@@ -120,7 +132,7 @@ static bool add_record(struct json *json, const struct record *record)
 
 	if (!reserve(json, RECORD_SIZE_MAX + record->meta_info.len + record->records.len, &text))
 		return false;
-	if (json->record_count > 0)
+	if (json->record_count > 0 && !json->is_lines)
 		TEXT_ADD(&text, ",");
 	TEXT_ADD(&text, "{\"buyerID\":\"");
 	text_add_json(&text, record->buyer_id);
@@ -147,6 +159,8 @@ static bool add_record(struct json *json, const struct record *record)
 	TEXT_ADD(&text, "\",\"usageRecordReportID\":\"");
 	text_add_json(&text, record->usage_record_report_id);
 	TEXT_ADD(&text, "\"}");
+	if (json->is_lines)
+		TEXT_ADD(&text, "\n");
 	keep(json, &text);
 	return !text.is_cut;
 }
@@ -180,7 +194,7 @@ struct slice json_end_page(struct json *json, uint32_t next_offset)
 	                      (size_t)json->buffer->bpos - PREFIX_SIZE + prefix.len};
 }
 
-struct slice json_end_record(struct json *json)
+struct slice json_records(const struct json *json)
 {
 	return (struct slice){json->buffer->buf + PREFIX_SIZE,
 	                      (size_t)json->buffer->bpos - PREFIX_SIZE};

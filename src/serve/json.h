@@ -24,6 +24,9 @@ void json_close(struct json *json); /* NULL is fine */
 /* Starts a page of organization_id's records; drops the body before. */
 void json_begin_page(struct json *json, struct slice organization_id);
 
+/* Starts lines of such records, NDJSON, likewise. */
+void json_begin_lines(struct json *json, struct slice organization_id);
+
 /* Adds a record; false when memory ran out, the body is then not to be used. */
 bool json_add_record(struct json *json, const struct record *record);
 
@@ -31,8 +34,9 @@ bool json_add_record(struct json *json, const struct record *record);
  * memory ran out. */
 struct slice json_end_page(struct json *json, uint32_t next_offset);
 
-/* Ends a page of one record instead: that record alone as an object. */
-struct slice json_end_record(struct json *json);
+/* The records alone: of a page of one that one as an object, and lines as far as they came.
+ * Valid likewise. */
+struct slice json_records(const struct json *json);
 
 /* Makes the body one JSON string of valid UTF-8 text, at most JSON_STRING_LEN_MAX bytes;
  * valid likewise. */

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "request/search.h"
 #include "serve/call.h"
+#include "serve/export.h"
 #include "serve/json.h"
 #include "serve/link.h"
 #include "serve/response.h"
@@ -63,12 +64,25 @@ static void respond_page(struct call *call, const struct filter *filter)
 	response_end(response, 200, body);
 }
 
+/* In the order in which we like them; all but the first are exports. */
+static const char *const media[] = {"application/json", "application/x-ndjson", "text/csv"};
+static const enum export_form forms[] = {[1] = EXPORT_NDJSON, [2] = EXPORT_CSV};
+
 void listing_respond(struct call *call)
 {
 	struct filter filter;
+	size_t form;
 
 	if (!call_parse(call, &filter))
 		return;
+	if (!call_choose(call, media, sizeof media / sizeof media[0], &form)) {
+		filter_close(&filter);
+		return;
+	}
+	if (form > 0) {
+		export_respond(call->export, call, &filter, forms[form]);
+		return;
+	}
 	places_find(call->places, call->request->authorization, &filter);
 	if (!search_is_needed(&filter) || !response_pass_on(call->response, call->request))
 		respond_page(call, &filter);

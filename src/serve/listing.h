@@ -1,5 +1,6 @@
 /*
- * listing - answers the lists: a page of records, with nextOffset and the Link to the next one.
+ * listing - answers the lists: a page of records, with nextOffset and the Link to the next one,
+ * or all of them as export has it.
  */
 #ifndef LISTING_H
 #define LISTING_H

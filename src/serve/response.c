@@ -10,6 +10,9 @@ enum {
 	COMPRESSED_LEN_MIN = 1400,
 };
 
+/* The length of a body that is not known yet. */
+#define LEN_UNKNOWN UINT64_MAX
+
 /* In the order in which we like them. */
 enum encoding { ENCODING_NONE = -1, ENCODING_GZIP, ENCODING_IDENTITY, ENCODING_COUNT };
 static const char *const encodings[ENCODING_COUNT] = {
@@ -76,22 +79,23 @@ static const char *reason_phrase(int status)
 	}
 }
 
-void response_end_as(struct http_response *response, int status, const char *content_type,
-                     struct slice body)
+/* The status line and the headers that every answer has. */
+static void end_head(struct http_response *response, int status, const char *content_type,
+                     uint64_t len, bool is_encoded)
 {
 	struct text *headers = &response->headers;
 
 	response->status = status;
-	response->body = body;
-	bool is_encoded = encode(response);
 	TEXT_ADD(headers, "Status: ");
 	text_add_integer(headers, (uint64_t)status);
 	TEXT_ADD(headers, " ");
 	text_add(headers, slice_of(reason_phrase(status)));
 	TEXT_ADD(headers, "\r\nContent-Type: ");
 	text_add(headers, slice_of(content_type));
-	TEXT_ADD(headers, "\r\nContent-Length: ");
-	text_add_integer(headers, response->body.len);
+	if (len != LEN_UNKNOWN) {
+		TEXT_ADD(headers, "\r\nContent-Length: ");
+		text_add_integer(headers, len);
+	}
 	if (is_encoded)
 		TEXT_ADD(headers, "\r\nContent-Encoding: gzip");
 	TEXT_ADD(headers, "\r\nX-Request-Id: ");
@@ -102,6 +106,41 @@ void response_end_as(struct http_response *response, int status, const char *con
 	text_add_ms(headers, response->json_ms);
 	TEXT_ADD(headers,
 	         "\r\nCache-Control: private, no-store\r\nVary: Accept, Accept-Encoding\r\n\r\n");
+}
+
+void response_end_as(struct http_response *response, int status, const char *content_type,
+                     struct slice body)
+{
+	response->body = body;
+	response->has_more = false;
+	bool is_encoded = encode(response);
+	response->body_len = response->body.len;
+	end_head(response, status, content_type, response->body_len, is_encoded);
+}
+
+bool response_begin_parts(struct http_response *response, const char *content_type,
+                          struct slice part)
+{
+	response->has_more = true;
+	response->is_packed = is_compressed(response, part.len);
+	if (response->is_packed)
+		compress_begin(response->compress);
+	if (!response_add_part(response, part, false))
+		return false;
+	end_head(response, 200, content_type, LEN_UNKNOWN, response->is_packed);
+	return true;
+}
+
+bool response_add_part(struct http_response *response, struct slice part, bool is_last)
+{
+	response->body = part;
+	if (response->is_packed && !compress_add(response->compress, part, is_last, &response->body)) {
+		log_message(LOG_LEVEL_ERROR, "no memory to compress %zu bytes", part.len);
+		return false;
+	}
+	response->body_len += response->body.len;
+	response->has_more = !is_last;
+	return true;
 }
 
 void response_end(struct http_response *response, int status, struct slice body)
@@ -125,6 +164,7 @@ void response_send_to(struct http_response *response, const char *location, cons
 	TEXT_ADD(&response->headers, "\r\n\r\n");
 	response->status = 200;
 	response->body = (struct slice){NULL, 0};
+	response->body_len = 0;
 	response->is_passed_on = true;
 }
 

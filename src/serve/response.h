@@ -22,6 +22,15 @@ void response_end(struct http_response *response, int status, struct slice body)
 void response_end_as(struct http_response *response, int status, const char *content_type,
                      struct slice body);
 
+/*
+ * Begins a 200 whose body comes in parts, with the first of them.  Others are put in its place,
+ * one after the other, when it was sent.  The body is compressed if the client accepts it.
+ * False when memory ran out.
+ */
+bool response_begin_parts(struct http_response *response, const char *content_type,
+                          struct slice part);
+bool response_add_part(struct http_response *response, struct slice part, bool is_last);
+
 /* The same with a body that is a message as one JSON string, written by json. */
 void response_end_message(struct http_response *response, struct json *json, int status,
                           const char *message);

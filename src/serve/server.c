@@ -204,13 +204,14 @@ static FCGI_Header record_header(unsigned type, unsigned request_id, size_t cont
 }
 
 /*
- * Sends the answer as FastCGI records, all in one system call, from where it lies.
- * libfcgi's streams would copy it and send 64 KB at most at a time; and a worker that
- * is killed between two calls leaves half an answer behind a "200" that the web server
- * has already passed on.  With a send buffer for all of it there is no such moment
- * (up to net.core.wmem_max).
+ * Sends head and body, or what there is of them, as FastCGI records, all in one system call, from
+ * where they lie; behind the last of an answer also its end.  libfcgi's streams would copy it and
+ * send 64 KB at most at a time; and a worker that is killed between two calls leaves half an
+ * answer behind a "200" that the web server has already passed on.  With a send buffer for all of
+ * it there is no such moment (up to net.core.wmem_max).
  */
-static bool send_response(int fd, unsigned request_id, struct slice head, struct slice body)
+static bool send_part(int fd, unsigned request_id, struct slice head, struct slice body,
+                      bool is_last)
 {
 	FCGI_Header headers[RECORDS_PER_WRITE];
 	struct iovec parts[2 * RECORDS_PER_WRITE + 2];
@@ -225,31 +226,43 @@ static bool send_response(int fd, unsigned request_id, struct slice head, struct
 		int size = total < INT32_MAX ? (int)total : INT32_MAX;
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 	}
-	struct slice rest = head;
-	bool is_head = true, is_end = false;
-	while (!is_end) {
+	do {
 		size_t count = 0, records = 0;
-		while (records < RECORDS_PER_WRITE && (is_head || rest.len > 0)) {
-			size_t len = rest.len < RECORD_LEN_MAX ? rest.len : RECORD_LEN_MAX;
+		while (records < RECORDS_PER_WRITE && head.len + body.len > 0) {
+			struct slice *rest = head.len > 0 ? &head : &body;
+			size_t len = rest->len < RECORD_LEN_MAX ? rest->len : RECORD_LEN_MAX;
 			headers[records] = record_header(FCGI_STDOUT, request_id, len);
 			parts[count++] = (struct iovec){&headers[records++], sizeof headers[0]};
-			parts[count++] = (struct iovec){(char *)rest.data, len};
-			rest.data += len;
-			rest.len -= len;
-			if (is_head && rest.len == 0) {
-				rest = body;
-				is_head = false;
-			}
+			parts[count++] = (struct iovec){(char *)rest->data, len};
+			rest->data += len;
+			rest->len -= len;
 		}
-		is_end = rest.len == 0;
-		if (is_end) {
+		if (is_last && head.len + body.len == 0) {
 			parts[count++] = (struct iovec){&end_of_stdout, sizeof end_of_stdout};
 			parts[count++] = (struct iovec){&end, sizeof end};
 		}
 		if (!send_parts(fd, parts, count))
 			return false;
-	}
+	} while (head.len + body.len > 0);
 	return true;
+}
+
+/* Sends the answer.  One that breaks off gets no end: the web server then breaks off as well. */
+static bool send_response(int fd, unsigned request_id, const struct server_handler *handler,
+                          struct http_response *response)
+{
+	struct slice head = text_slice(&response->headers), none = {NULL, 0};
+
+	if (response->is_head)
+		return send_part(fd, request_id, head, none, true);
+	while (send_part(fd, request_id, head, response->body, !response->has_more)) {
+		if (!response->has_more)
+			return true;
+		if (!handler->go_on(handler->context, response))
+			return false;
+		head = none;
+	}
+	return false;
 }
 
 static const char *parameter(const FCGX_Request *request, const char *name)
@@ -292,9 +305,7 @@ static void answer(const FCGX_Request *request, int fd, const struct server_hand
 	    .role = find_role(request)};
 
 	handler->respond(handler->context, &http_request, &response);
-	struct slice body = response.is_head ? (struct slice){NULL, 0} : response.body;
-	bool is_sent =
-	    send_response(fd, (unsigned)request->requestId, text_slice(&response.headers), body);
+	bool is_sent = send_response(fd, (unsigned)request->requestId, handler, &response);
 	double total_ms = clock_ms() - start_ms;
 	was_slow = total_ms >= SLOW_ANSWER_MS;
 	handler->finish(handler->context, &http_request, &response, is_sent, total_ms);

@@ -26,6 +26,9 @@ struct server_handler {
 	/* Fills *response; what it borrows has to stay until finish. */
 	void (*respond)(void *context, const struct http_request *request,
 	                struct http_response *response);
+	/* Called when what response has of a body was sent and there is more: puts the next part in
+	 * its place.  False: there is none to be had, and the answer breaks off. */
+	bool (*go_on)(void *context, struct http_response *response);
 	/* Called after the answer was sent, or could not be. */
 	void (*finish)(void *context, const struct http_request *request,
 	               const struct http_response *response, bool is_sent, double total_ms);

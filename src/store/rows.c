@@ -19,6 +19,8 @@ enum {
 	PLANNING_MS = 50,
 };
 
+static unsigned last_generation;
+
 struct rows {
 	struct database *database;
 	struct connection_statement *statement;        /* whose rows are read; NULL: none */
@@ -34,7 +36,9 @@ struct rows {
 	uint64_t serial_id;
 	char texts[QUERY_COLUMN_COUNT][RECORD_ID_LEN_MAX];
 	char *documents[QUERY_COLUMN_COUNT]; /* owned; only of JSON columns */
-	unsigned generation;                 /* changes whenever a buffer moves: bind again */
+	/* Of the buffers: another whenever one moves, and no other rows have it.  Bind again then,
+	 * because statements are shared by all rows of a connection. */
+	unsigned generation;
 };
 
 static void bind_column(struct rows *rows, int column, enum enum_field_types type, void *buffer,
@@ -56,7 +60,7 @@ static bool resize_document(struct rows *rows, int column, unsigned long size)
 		return false;
 	rows->documents[column] = buffer;
 	bind_column(rows, column, MYSQL_TYPE_STRING, buffer, size);
-	rows->generation++;
+	rows->generation = ++last_generation;
 	return true;
 }
 

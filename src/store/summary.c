@@ -27,7 +27,7 @@ struct cell {
 struct summary {
 	struct database *database;
 	const struct repository_limits *limits;
-	struct walk *walk;
+	struct walk *walk; /* borrowed */
 	struct rows *rows; /* of counts */
 	/* Of the summary at hand. */
 	const struct filter *filter;
@@ -55,7 +55,8 @@ struct summary {
 	uint32_t total_start;
 };
 
-struct summary *summary_open(struct database *database, const struct repository_limits *limits)
+struct summary *summary_open(struct database *database, struct walk *walk,
+                             const struct repository_limits *limits)
 {
 	struct summary *summary = calloc(1, sizeof *summary);
 
@@ -63,8 +64,8 @@ struct summary *summary_open(struct database *database, const struct repository_
 		return NULL;
 	summary->database = database;
 	summary->limits = limits;
-	if ((summary->walk = walk_open(database)) == NULL ||
-	    (summary->rows = rows_open(database)) == NULL) {
+	summary->walk = walk;
+	if ((summary->rows = rows_open(database)) == NULL) {
 		summary_close(summary);
 		return NULL;
 	}
@@ -113,7 +114,6 @@ void summary_close(struct summary *summary)
 	if (summary == NULL)
 		return;
 	summary_clear(summary);
-	walk_close(summary->walk);
 	rows_close(summary->rows);
 	free(summary);
 }

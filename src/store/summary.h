@@ -41,9 +41,11 @@ struct summary_result {
 
 struct database;
 struct summary;
+struct walk;
 
-/* database and limits are borrowed until summary_close.  NULL when memory ran out. */
-struct summary *summary_open(struct database *database, const struct repository_limits *limits);
+/* All are borrowed until summary_close.  NULL when memory ran out. */
+struct summary *summary_open(struct database *database, struct walk *walk,
+                             const struct repository_limits *limits);
 void summary_close(struct summary *summary); /* NULL is fine */
 
 /* Sums up the records of filter, as they were at one moment; *result is set at REPOSITORY_OK. */

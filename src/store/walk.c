@@ -10,7 +10,7 @@ enum {
 	/* Rows of a part, and about how many bytes of them: some tens of milliseconds. */
 	PART_ROWS_FIRST = 100,
 	PART_ROWS_MAX = 10000,
-	PART_BYTES = 1024 * 1024,
+	PART_BYTES = 384 * 1024,
 	ROW_BYTES = 256, /* of a row without its documents */
 };
 
@@ -27,6 +27,7 @@ struct walk {
 	bool has_position;
 	uint32_t skip;   /* records still to be passed over */
 	uint32_t wanted; /* rows of the next part */
+	uint32_t wanted_max;
 	bool is_end;
 	enum repository_status refusal;
 	unsigned try_count;
@@ -134,8 +135,8 @@ static uint32_t next_wanted(const struct walk *walk, uint32_t row_count, size_t 
 {
 	size_t wanted = row_count > 0 ? PART_BYTES / (bytes / row_count) + 1 : walk->wanted;
 
-	if (wanted > PART_ROWS_MAX)
-		wanted = PART_ROWS_MAX;
+	if (wanted > walk->wanted_max)
+		wanted = walk->wanted_max;
 	if (wanted > 10 * (size_t)walk->wanted) /* what comes next may be longer */
 		wanted = 10 * (size_t)walk->wanted;
 	return (uint32_t)wanted;
@@ -164,6 +165,8 @@ static enum database_status read_part(struct walk *walk)
 			status = rows_next(walk->rows, &is_end);
 	}
 	rows_end(walk->rows);
+	if (is_full) /* what takes the rows takes no more at once, and reading others is a waste */
+		walk->wanted_max = row_count;
 	walk->wanted = next_wanted(walk, row_count, bytes);
 	return status;
 }
@@ -182,6 +185,7 @@ static enum database_status try_begin(void *context)
 	walk->has_position = walk->is_end = false;
 	walk->skip = walk->filter->offset;
 	walk->wanted = PART_ROWS_FIRST;
+	walk->wanted_max = PART_ROWS_MAX;
 	walk->sink.begin(walk->sink.context);
 	enum database_status status = database_begin_snapshot(walk->database);
 	if (status == DATABASE_OK)

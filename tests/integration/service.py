@@ -161,7 +161,7 @@ class Service:
     def log(self):
         """What the workers logged, a dict a line; multiwatch says a word there now and then."""
         lines = (self.dir / "workers.log").read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines if not line.startswith("Child[")]
+        return [json.loads(line) for line in lines if line.startswith("{")]
 
     def log_of(self, request_id):
         """The lines of one request; waits for its access line."""

@@ -8,7 +8,9 @@
 #include "serve/authorizer.h"
 #include "serve/handler.h"
 #include "store/repository.h"
+#include "store/rows.h"
 #include "store/summary.h"
+#include "store/walk.h"
 
 /* What the next repository_find does, and what it was asked. */
 static struct {
@@ -58,6 +60,66 @@ enum repository_status summary_make(struct summary *summary, const struct filter
 	                            .group_count = 2,
 	                            .total = {.count = 4, .unsummed = 2, .sums = sums, .sum_count = 2}};
 	return database.status;
+}
+
+/* What walk gives: parts of one record each, so many, and then what the status says. */
+static struct {
+	unsigned part_count, given_count;
+	enum repository_status status;
+	bool is_open;
+	struct walk_sink sink;
+	struct repository_result result;
+} walk;
+
+struct record rows_record(const struct rows *rows)
+{
+	(void)rows;
+	return (struct record){.id = slice_of("=r"),
+	                       .partner = slice_of("AWS"),
+	                       .status = slice_of("REPORTED"),
+	                       .records = slice_of("{\"a,b\":1.50,\"c\":2e3}"),
+	                       .creation_time = {2024, 8, 12, 1, 2, 15, 910},
+	                       .last_update_time = {2024, 8, 12, 1, 2, 15, 910},
+	                       .serial_id = walk.given_count};
+}
+
+enum repository_status walk_next(struct walk *unused, bool *is_end)
+{
+	(void)unused;
+	*is_end = walk.given_count == walk.part_count && walk.status == REPOSITORY_OK;
+	if (walk.given_count == walk.part_count)
+		return walk.status;
+	walk.given_count++;
+	walk.result.row_count++;
+	assert_int_not_equal(walk.sink.take(walk.sink.context, NULL), WALK_FAILED);
+	return REPOSITORY_OK;
+}
+
+enum repository_status walk_begin(struct walk *unused, const struct filter *filter,
+                                  uint32_t columns, const struct walk_sink *sink)
+{
+	bool is_end;
+
+	assert_int_equal(columns, QUERY_PAGE);
+	database.was_asked = walk.is_open = true;
+	database.filter = *filter;
+	walk.sink = *sink;
+	walk.given_count = 0;
+	walk.result = (struct repository_result){.row_count = 0};
+	sink->begin(sink->context);
+	return walk_next(unused, &is_end);
+}
+
+void walk_end(struct walk *unused)
+{
+	(void)unused;
+	walk.is_open = false;
+}
+
+const struct repository_result *walk_result(const struct walk *unused)
+{
+	(void)unused;
+	return &walk.result;
 }
 
 void summary_clear(struct summary *summary)
@@ -396,6 +458,121 @@ static void test_handler_answers_a_summary(void **state)
 	assert_string_equal(body(),
 	                    "\"Accept must allow application/json, application/x-ndjson or text/csv\"");
 	accepted = "";
+}
+
+/* All parts of an answer, as the web server gets them; "!" behind them when it breaks off. */
+static const char *parts_of(const char *target, char *text, size_t size)
+{
+	struct http_request request = {.method = "GET",
+	                               .target = target,
+	                               .query = "",
+	                               .request_id = "test-1",
+	                               .authorization = "",
+	                               .accept = accepted,
+	                               .accept_encoding = accept_encoding,
+	                               .search_location = search_location,
+	                               .cells_location = "",
+	                               .base_url = "",
+	                               .role = HTTP_CALL};
+	size_t len = 0;
+	bool is_sent = true;
+
+	handler_respond(handler, &request, &response);
+	for (;;) {
+		len += (size_t)snprintf(text + len, size - len, "%.*s", (int)response.body.len,
+		                        response.body.data);
+		assert_true(len < size);
+		if (!response.has_more)
+			break;
+		if (!(is_sent = handler_go_on(handler, &response))) {
+			snprintf(text + len, size - len, "!");
+			break;
+		}
+	}
+	handler_finish(handler, &request, &response, is_sent, 0.1);
+	assert_false(walk.is_open);
+	return text;
+}
+
+#define LINE(serial)                                                                               \
+	"{\"buyerID\":\"\",\"creationTime\":\"2024-08-12T01:02:15.910Z\",\"entitlementID\":\"\","      \
+	"\"id\":\"="                                                                                   \
+	"r\",\"lastUpdateTime\":\"2024-08-12T01:02:15.910Z\",\"metaInfo\":{},\"organizationID\":"      \
+	"\"a/b\",\"partner\":\"AWS\",\"records\":{\"a,b\":1.50,\"c\":2e3},\"serialID\":" serial        \
+	",\"status\":\"REPORTED\",\"usageRecordReportID\":\"\"}\n"
+#define CSV_HEAD                                                                                   \
+	"buyerID,creationTime,entitlementID,id,lastUpdateTime,metaInfo,organizationID,partner,"        \
+	"dimension,quantity,serialID,status,usageRecordReportID\r\n"
+#define CSV_LINE(amount)                                                                           \
+	",2024-08-12T01:02:15.910Z,,'=r,2024-08-12T01:02:15.910Z,{},a/b,AWS," amount ",1,REPORTED,"    \
+	"\r\n"
+
+static void test_handler_exports(void **state)
+{
+	static const struct {
+		const char *accept;
+		unsigned part_count;
+		enum repository_status status;
+		int expected_status;
+		const char *content_type, *expected;
+	} rows[] = {
+	    {"application/x-ndjson", 2, REPOSITORY_OK, 200, "application/x-ndjson",
+	     LINE("1") LINE("2")},
+	    {"text/csv", 1, REPOSITORY_OK, 200, "text/csv; charset=utf-8; header=present",
+	     CSV_HEAD CSV_LINE("\"a,b\",1.50") CSV_LINE("c,2e3")},
+	    {"text/csv", 0, REPOSITORY_OK, 200, "text/csv; charset=utf-8; header=present", CSV_HEAD},
+	    {"text/csv", 1, REPOSITORY_FAILED, 500, "application/json",
+	     "\"internal server error, request id test-1\""},
+	    {"text/csv", 0, REPOSITORY_TOO_COSTLY, 400, "application/json",
+	     "\"metaInfo must be simpler: one record's metaInfo is too long to be held against it\""},
+	};
+	char text[4096], expected[128];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		accepted = rows[i].accept;
+		walk.part_count = rows[i].part_count;
+		walk.status = rows[i].status;
+		assert_row_text(rows[i].accept, parts_of("/org/a%2Fb/usageRecordGroup", text, sizeof text),
+		                rows[i].expected);
+		assert_row(rows[i].accept, response.status == rows[i].expected_status);
+		assert_row(rows[i].accept, response.work == HTTP_SEARCH);
+		snprintf(expected, sizeof expected, "\r\nContent-Type: %s\r\n", rows[i].content_type);
+		assert_row(rows[i].accept, strstr(response.headers_data, expected) != NULL);
+		assert_row(rows[i].accept,
+		           response.status != 200 ||
+		               strstr(response.headers_data, "filename=\"usage-records_a_b_") != NULL);
+	}
+	accepted = "";
+	walk.status = REPOSITORY_OK;
+}
+
+/* Answers in parts have no length, and no end when there is a fault. */
+static void test_handler_breaks_an_export_off(void **state)
+{
+	static char text[1024 * 1024];
+	static const char end[] = "\"usageRecordReportID\":\"\"}\n";
+
+	(void)state;
+	accepted = "application/x-ndjson";
+	walk.part_count = 1000;
+	for (int i = 0; i < 2; i++) {
+		walk.status = i == 0 ? REPOSITORY_OK : REPOSITORY_UNAVAILABLE;
+		parts_of("/org/a%2Fb/usageRecordGroup", text, sizeof text);
+		assert_int_equal(response.status, 200);
+		assert_null(strstr(response.headers_data, "Content-Length"));
+		assert_int_equal(response.is_broken, i == 1);
+		assert_int_equal(response.body_len, strlen(text) - (i == 1));
+		text[response.body_len] = '\0';
+		assert_string_equal(text + response.body_len - strlen(end), end);
+	}
+	accept_encoding = "gzip";
+	walk.status = REPOSITORY_OK;
+	parts_of("/org/a%2Fb/usageRecordGroup", text, sizeof text);
+	assert_true(response.body_len > 0 && response.body_len < 100000);
+	assert_non_null(strstr(response.headers_data, "Content-Encoding: gzip"));
+	accepted = accept_encoding = "";
+	walk.status = REPOSITORY_OK;
 }
 
 static void test_handler_refuses_a_summary(void **state)
@@ -767,6 +944,8 @@ int main(void)
 	    cmocka_unit_test(test_handler_reads_filters_from_the_path),
 	    cmocka_unit_test(test_handler_answers_one_record),
 	    cmocka_unit_test(test_handler_answers_a_summary),
+	    cmocka_unit_test(test_handler_exports),
+	    cmocka_unit_test(test_handler_breaks_an_export_off),
 	    cmocka_unit_test(test_handler_refuses_a_summary),
 	    cmocka_unit_test(test_handler_answers_a_page),
 	    cmocka_unit_test(test_handler_starts_the_body_anew),

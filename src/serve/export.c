@@ -1,0 +1,284 @@
+#include "serve/export.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "request/amounts.h"
+#include "serve/call.h"
+#include "serve/csv.h"
+#include "serve/json.h"
+#include "serve/response.h"
+#include "store/rows.h"
+#include "store/walk.h"
+
+enum {
+	/* What is shorter is sent as one body, whose length is known. */
+	WHOLE_LEN_MAX = 64 * 1024,
+	PART_LEN_MAX = 512 * 1024,
+	/* Reading the clock twice for each record would cost more than writing it. */
+	SAMPLE_INTERVAL = 16,
+	FILE_NAME_SIZE = 128,
+	FILE_NAME_ORGANIZATION_LEN = 64,
+};
+
+struct form {
+	const char *content_type, *ending;
+	void (*begin)(struct export *export); /* before the first record of all */
+	void (*go_on)(struct export *export); /* before the first of another part */
+	bool (*add)(struct export *export, const struct record *record);
+	struct slice (*part)(const struct export *export);
+};
+
+struct export
+{
+	struct walk *walk;
+	struct json *json;
+	struct growing *body;
+	/* Of the export at hand. */
+	struct call *call; /* NULL: none */
+	const struct form *form;
+	struct filter filter; /* owned */
+	struct amounts amounts;
+	unsigned record_count;
+	double sampled_ms;
+};
+
+static struct slice organization(const struct export *export)
+{
+	return (struct slice){export->filter.organization_id.text, export->filter.organization_id.len};
+}
+
+static void begin_lines(struct export *export)
+{
+	json_begin_lines(export->json, organization(export));
+}
+
+static bool add_line(struct export *export, const struct record *record)
+{
+	return json_add_record(export->json, record);
+}
+
+static struct slice lines(const struct export *export)
+{
+	return json_records(export->json);
+}
+
+static void go_on_csv(struct export *export)
+{
+	growing_clear(export->body, SIZE_MAX);
+}
+
+/* The members in the order of the published page, but for "records": a line has one of them. */
+static void begin_csv(struct export *export)
+{
+	growing_clear(export->body, SIZE_MAX);
+	GROWING_ADD(
+	    export->body,
+	    "buyerID,creationTime,entitlementID,id,lastUpdateTime,metaInfo,organizationID,partner,"
+	    "dimension,quantity,serialID,status,usageRecordReportID\r\n");
+}
+
+static void add_time(struct growing *line, const struct utc_time *time)
+{
+	char text[UTC_TEXT_LEN];
+
+	utc_write(text, time);
+	csv_add_plain(line, (struct slice){text, sizeof text});
+}
+
+static void add_csv_line(struct export *export, const struct record *record, struct slice dimension,
+                         struct slice quantity)
+{
+	struct growing *line = export->body;
+	char digits[24];
+	struct text serial_id = TEXT_IN(digits);
+
+	text_add_integer(&serial_id, record->serial_id);
+	csv_add_text(line, record->buyer_id);
+	add_time(line, &record->creation_time);
+	csv_add_text(line, record->entitlement_id);
+	csv_add_text(line, record->id);
+	add_time(line, &record->last_update_time);
+	csv_add_plain(line, record->meta_info.len > 0 ? record->meta_info : slice_of("{}"));
+	csv_add_text(line, organization(export));
+	csv_add_plain(line, record->partner);
+	csv_add_text(line, dimension);
+	csv_add_plain(line, quantity);
+	csv_add_plain(line, text_slice(&serial_id));
+	csv_add_plain(line, record->status);
+	csv_add_text(line, record->usage_record_report_id);
+	csv_end_line(line);
+}
+
+static bool add_csv(struct export *export, const struct record *record)
+{
+	struct amounts *amounts = &export->amounts;
+
+	if (amounts_parse(amounts, record->records) != AMOUNTS_OK) {
+		log_message(LOG_LEVEL_ERROR, "the amounts of record %llu could not be read",
+		            (unsigned long long)record->serial_id);
+		return false;
+	}
+	for (size_t i = 0; i < amounts->count; i++)
+		add_csv_line(export, record, amounts->list[i].dimension, amounts->list[i].value);
+	if (amounts->count == 0)
+		add_csv_line(export, record, (struct slice){"", 0}, (struct slice){"", 0});
+	if (export->body->is_short)
+		log_message(LOG_LEVEL_ERROR, "out of memory for an export");
+	return !export->body->is_short;
+}
+
+static struct slice csv(const struct export *export)
+{
+	return growing_slice(export->body);
+}
+
+static const struct form forms[EXPORT_FORM_COUNT] = {
+    [EXPORT_NDJSON] = {"application/x-ndjson", "ndjson", begin_lines, begin_lines, add_line, lines},
+    [EXPORT_CSV] = {"text/csv; charset=utf-8; header=present", "csv", begin_csv, go_on_csv, add_csv,
+                    csv},
+};
+
+static void begin(void *context)
+{
+	struct export *export = context;
+
+	export->record_count = 0;
+	export->sampled_ms = 0;
+	export->form->begin(export);
+}
+
+static enum walk_take take(void *context, const struct rows *rows)
+{
+	struct export *export = context;
+	struct record record = rows_record(rows);
+	bool is_sample = export->record_count++ % SAMPLE_INTERVAL == 0;
+	double start_ms = is_sample ? clock_ms() : 0;
+
+	if (!export->form->add(export, &record))
+		return WALK_FAILED;
+	if (is_sample)
+		export->sampled_ms += (clock_ms() - start_ms) * SAMPLE_INTERVAL;
+	return export->form->part(export).len < PART_LEN_MAX ? WALK_TAKEN : WALK_FULL;
+}
+
+struct export *export_open(struct walk *walk, struct json *json, struct growing *body)
+{
+	struct export *export = calloc(1, sizeof *export);
+
+	if (export == NULL)
+		return NULL;
+	export->walk = walk;
+	export->json = json;
+	export->body = body;
+	return export;
+}
+
+void export_close(struct export *export)
+{
+	if (export == NULL)
+		return;
+	export_end(export);
+	free(export);
+}
+
+/* Says how the time that has passed since start_ms was spent. */
+static void count_time(struct export *export, struct http_response *response, double start_ms)
+{
+	response->db_ms += clock_ms() - start_ms - export->sampled_ms;
+	response->json_ms += export->sampled_ms;
+	export->sampled_ms = 0;
+}
+
+/* A name that says whose records of which days they are, of characters that any system takes. */
+static void name_file(const struct export *export)
+{
+	struct text *headers = &export->call->response->headers;
+	struct slice name = organization(export);
+	char days[2][UTC_TEXT_LEN];
+
+	TEXT_ADD(headers, "Content-Disposition: attachment; filename=\"usage-records_");
+	for (size_t i = 0; i < name.len && i < FILE_NAME_ORGANIZATION_LEN; i++) {
+		char c = name.data[i];
+		bool is_plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+		                (c >= 'a' && c <= 'z') || c == '-' || c == '.';
+		text_add(headers, (struct slice){is_plain ? &c : "_", 1});
+	}
+	for (int i = 0; i < 2; i++) {
+		struct utc_time time =
+		    utc_from_ms((i == 0 ? export->filter.start_day : export->filter.end_day) * UTC_DAY_MS);
+		utc_write(days[i], &time);
+		TEXT_ADD(headers, "_");
+		text_add(headers, (struct slice){days[i], sizeof "YYYY-MM-DD" - 1});
+	}
+	text_add_format(headers, ".%s\"\r\n", export->form->ending);
+}
+
+/* Answers with the first part, and with all if that is little. */
+static void respond(struct export *export)
+{
+	struct http_response *response = export->call->response;
+	struct walk_sink sink = {export, begin, take};
+	double start_ms = clock_ms();
+	bool is_end = false;
+	enum repository_status status = walk_begin(export->walk, &export->filter, QUERY_PAGE, &sink);
+
+	while (status == REPOSITORY_OK && !is_end && export->form->part(export).len < WHOLE_LEN_MAX)
+		status = walk_next(export->walk, &is_end);
+	count_time(export, response, start_ms);
+	if (status == REPOSITORY_TOO_COSTLY) {
+		response_end_message(response, export->json, 400,
+		                     "metaInfo must be simpler: one record's "
+		                     "metaInfo is too long to be held "
+		                     "against it");
+		return;
+	}
+	if (status != REPOSITORY_OK) {
+		response_end_failed(response, export->json);
+		return;
+	}
+	name_file(export);
+	if (is_end)
+		response_end_as(response, 200, export->form->content_type, export->form->part(export));
+	else if (!response_begin_parts(response, export->form->content_type,
+	                               export->form->part(export)))
+		response_end_failed(response, export->json);
+}
+
+void export_respond(struct export *export, struct call *call, struct filter *filter,
+                    enum export_form form)
+{
+	export->call = call;
+	export->form = &forms[form];
+	export->filter = *filter;
+	filter->meta_info = NULL;
+	if (!response_pass_on(call->response, call->request))
+		respond(export);
+}
+
+bool export_next(struct export *export, struct http_response *response)
+{
+	double start_ms = clock_ms();
+	bool is_end;
+
+	export->form->go_on(export);
+	bool is_good = walk_next(export->walk, &is_end) == REPOSITORY_OK;
+	count_time(export, response, start_ms);
+	return is_good && response_add_part(response, export->form->part(export), is_end);
+}
+
+void export_end(struct export *export)
+{
+	if (export->call == NULL)
+		return;
+	if (!export->call->response->is_passed_on) {
+		export->call->found = *walk_result(export->walk);
+		export->call->is_found = true;
+		walk_end(export->walk);
+	}
+	export->call = NULL;
+	amounts_close(&export->amounts);
+	export->amounts = (struct amounts){.count = 0};
+	filter_close(&export->filter);
+}
