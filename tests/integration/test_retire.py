@@ -31,8 +31,7 @@ def table(service, where="TRUE"):
 
 
 def reads(service):
-    return sum(int(value) for name, value in service.sql("SHOW GLOBAL STATUS LIKE 'Handler_read_%%'")
-               if not name.startswith("Handler_read_rnd"))
+    return sum(int(value) for _, value in service.sql("SHOW GLOBAL STATUS LIKE 'Handler_read_%%'"))
 
 
 @pytest.fixture(scope="module")
@@ -115,9 +114,9 @@ def test_an_archive_loads_back_the_same(filled, tmp_path, parts):
 def test_it_reads_no_more_than_it_has_to(filled):
     """Neither a dry run over years in which there is nothing nor the many steps of a run."""
     def cost(*words):
-        before = reads(filled)
+        first, before = reads(filled), reads(filled)  # asking reads rows, too
         assert retire(filled, *words).returncode == 0
-        return reads(filled) - before
+        return reads(filled) - before - (before - first)
     cost("--before", "1000-01-02", "--dry-run")
     assert cost("--before", "1000-01-02", "--dry-run") < 12 * 5
     gone = filled.sql("SELECT COUNT(*) FROM usage_record_group WHERE creation_time < %s", [filled.day])[0][0]
