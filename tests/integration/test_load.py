@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import time
+import urllib.parse
 
 import pytest
 
@@ -389,6 +390,29 @@ def damaged_files(seed, records, page, table):
                     case 2: damaged[at:at] = generator.choice([b"\0", b'"', b"{", b"}", b"\xff", b"\\u0000", b"\n", b",", b"\xed\xa0\x80", b"-"])
                     case 3: damaged = damaged[:at + 1]
             yield damaged
+
+
+def test_pages_of_one_service_fill_another(service, sample):
+    """What a walk gives, loaded into an empty table, is there as it was; productID is in no answer."""
+    organization = sample["organizations"][1]
+    path, pages = f"/org/{organization}/usageRecordGroup?{sample['window']}", b""
+    while path:
+        answer = service.ask(path)
+        pages += answer.body
+        link = answer.next_path()
+        path = urllib.parse.urljoin(path, link) if link else None
+    service.sql("CREATE DATABASE mirror", database=None)
+    try:
+        service.migrate("mirror")
+        result = load(service, data=pages, DB_NAME="mirror")
+        assert (result.returncode, result.stderr, counts(result)) == (0, "", (sample["sizes"][1], 0, 0, 0))
+        columns = ("serial_id, id, organization_id, partner, status, buyer_id, entitlement_id, usage_record_report_id, "
+                   "COALESCE(meta_info, '{}'), records, creation_time, last_update_time")
+        rows = [service.sql(f"SELECT {columns} FROM usage_record_group WHERE organization_id = %s ORDER BY serial_id",
+                            [organization], database=name) for name in ("usage_record_api", "mirror")]
+        assert rows[0] == rows[1]
+    finally:
+        service.sql("DROP DATABASE mirror", database=None)
 
 
 def test_damaged_files(own_service, organization, tmp_path):
