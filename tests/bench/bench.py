@@ -670,6 +670,91 @@ def measure_metainfo(stack, targets, results):
            for name, figures in both.items()])
 
 
+def download(stack, **headers):
+    """Everything of the largest organization in one answer; its time, and the searchers' memory."""
+    stack.settle()
+    pids = stack.pids("search")
+    before = cpu_ms(pids)
+    started = time.monotonic()
+    client = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=600)
+    query = stack.query(1).replace("limit=1", "").strip("&")
+    client.request("GET", f"/org/{stack.organization}/usageRecordGroup?{query}", headers=headers)
+    answer = client.getresponse()
+    if answer.status != 200:
+        fail(f"an export ended with {answer.status}")
+    size = 0
+    while piece := answer.read(1 << 20):  # fails when the answer breaks off
+        size += len(piece)
+    client.close()
+    seconds = time.monotonic() - started
+    return {"records_per_second": stack.count / seconds, "mib": size / 2**20, "worker_cpu_ms": cpu_ms(pids) - before,
+            "mib_of_memory": max(peak_mib(pid) for pid in pids)}
+
+
+def peak_mib(pid):
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"^VmHWM:\s+(\d+) kB", text, re.M)[1]) / 1024
+
+
+def measure_export(stack, targets, results):
+    """The whole list in one answer, beside a client that takes one page after the other."""
+    count = min(stack.count, 100000)
+
+    def pages(_):
+        return {"records_per_second": count / walk(stack, "cursor", 1000, count)["seconds"]}
+
+    rounds = Rounds(stack, {"pages": pages, "csv": lambda _: download(stack, Accept="text/csv"),
+                            "ndjson": lambda _: download(stack, Accept="application/x-ndjson"),
+                            "csv, gzip": lambda _: download(stack, Accept="text/csv", **{"Accept-Encoding": "gzip"})})
+    results["export"] = figures = rounds.figures()
+    targets.add(f"export of {stack.count} records as CSV ÷ their pages as JSON, records a second",
+                rounds.ratio(("csv", "records_per_second"), ("pages", "records_per_second")), 8, at_least=True)
+    targets.add("memory of a worker that exports, at the most, MiB", figures["csv"]["mib_of_memory"], 8)
+    heads = ("records_per_second", "mib", "worker_cpu_ms", "mib_of_memory")
+    table(f"Exports of {stack.count} records, one client", ("", "records a second", "MiB", "worker CPU ms", "worker MiB"),
+          [(name, *(spread(figure[key]) if key in figure else "" for key in heads)) for name, figure in figures.items()])
+
+
+def measure_summary(stack, targets, results):
+    """Sums beside fetching the same columns alone, and beside PHP with bcmath; counts beside SQL."""
+    days = dict(urllib.parse.parse_qsl(stack.query(1)))
+    query = stack.query(1).replace("limit=1", "").strip("&")
+
+    def ask(words):
+        def one(_):
+            stack.settle()
+            pids = stack.pids("search")
+            before, started = cpu_ms(pids), time.monotonic()
+            with urllib.request.urlopen(f"http://127.0.0.1:{stack.port}/org/{stack.organization}/usageRecordSummary?{query}&{words}") as answer:
+                body = json.load(answer)
+            if body["count"] != stack.count:
+                fail("a summary counts otherwise")
+            return {"ms": (time.monotonic() - started) * 1e3, "worker_cpu_ms": max(cpu_ms(pids) - before, 1)}
+        return one
+
+    def sql(_):
+        started = time.monotonic()
+        stack.sql("SELECT DATE(creation_time), status, COUNT(*) FROM usage_record_group FORCE INDEX (by_status) "
+                  f"WHERE organization_id = '{stack.organization}' AND status IN ('CREATED', 'DELETED', 'INVALID', 'REPORTED', "
+                  "'REPORT_PENDING', 'REPORT_FAILED') GROUP BY 1, 2")
+        return {"ms": (time.monotonic() - started) * 1e3}
+
+    def php(_):
+        seen = json.loads(run("php", BENCH / "php/sums.php", stack.dir / "mysql.sock", stack.organization,
+                              days["startDate"], days["endDate"]))
+        return {"worker_cpu_ms": seen["cpu_ms"]}
+
+    rounds = Rounds(stack, {"sums": ask("groupBy=day,dimension"), "counts": ask("groupBy=day,status&amounts=false"), "sql": sql, "php": php,
+                            "fetch": lambda seconds: stack.floor(stack.query(1000), 1, seconds, "--sums")})
+    results["summary"] = figures = rounds.figures()
+    targets.add(f"sums of {stack.count} records by day and dimension ÷ fetching them, worker's CPU",
+                rounds.ratio(("sums", "worker_cpu_ms"), ("fetch", "worker_cpu_ms")), 6)
+    targets.add("counts by day and status ÷ one SQL statement, time", rounds.ratio(("counts", "ms"), ("sql", "ms")), 1.2)
+    targets.add("PHP with bcmath ÷ sums, CPU", rounds.ratio(("php", "worker_cpu_ms"), ("sums", "worker_cpu_ms")), 5, at_least=True)
+    table(f"Summaries of {stack.count} records", ("", "ms", "CPU ms"),
+          [(name, *(spread(figure[key]) if key in figure else "" for key in ("ms", "worker_cpu_ms"))) for name, figure in figures.items()])
+
+
 # -- the loader
 
 def measure_load(stack, targets, results):
@@ -745,7 +830,8 @@ def machine(stack):
 
 
 PARTS = {"main": measure_main, "gzip": measure_gzip, "go": measure_go, "walks": measure_walks, "filters": measure_filters,
-         "depths": measure_depths, "memory": measure_memory, "metainfo": measure_metainfo, "load": measure_load}
+         "depths": measure_depths, "memory": measure_memory, "metainfo": measure_metainfo, "export": measure_export,
+         "summary": measure_summary, "load": measure_load}
 
 
 def main(words):

@@ -35,8 +35,8 @@ enum way {
 struct options {
 	unsigned processes;
 	double seconds;
-	unsigned ways; /* that take turns */
-	bool is_scan;  /* not a page, but what a search has to read of all records */
+	unsigned ways;    /* that take turns */
+	uint32_t columns; /* not a page, but these of all records; 0: a page */
 };
 
 /* How long the pages of one way took. */
@@ -67,13 +67,13 @@ static enum database_status read_first(struct floor *floor, bool *is_end)
 	return rows_first(floor->rows, &floor->query, clock_ms(), false, is_end);
 }
 
-static enum database_status fetch_rows(struct floor *floor, enum query_purpose purpose,
+static enum database_status fetch_rows(struct floor *floor, uint32_t columns,
                                        const struct record_position *after, uint32_t row_count,
                                        uint32_t skip)
 {
 	bool is_end = false;
 
-	query_build(&floor->query, floor->filter, purpose, after, row_count, skip);
+	query_build(&floor->query, floor->filter, columns, after, row_count, skip);
 	enum database_status status = read_first(floor, &is_end);
 	while (status == DATABASE_OK && !is_end) {
 		floor->count.rows++;
@@ -94,8 +94,8 @@ static enum database_status fetch_page(struct floor *floor, enum way way)
 	bool is_end = false;
 
 	floor->count.pages++;
-	if (floor->options->is_scan)
-		return fetch_rows(floor, QUERY_SCAN, after, UINT32_MAX, 0);
+	if (floor->options->columns != 0)
+		return fetch_rows(floor, floor->options->columns, after, UINT32_MAX, 0);
 	if (way == WAY_WORKER && skip >= REPOSITORY_SEEK_OFFSET_MIN) {
 		query_build(&floor->query, filter, QUERY_SEEK, NULL, 1, skip - 1);
 		status = read_first(floor, &is_end);
@@ -216,24 +216,24 @@ static void print(const struct options *options, const struct count *counts)
 
 static int usage(void)
 {
-	fputs("usage: floor [--plain-offset | --scan] [--processes N] [--seconds S]\n"
+	fputs("usage: floor [--plain-offset | --scan | --sums] [--processes N] [--seconds S]\n"
 	      "             ORGANIZATION QUERY\n"
 	      "Asks for the page that QUERY, a query string, names, for S seconds (1) in N\n"
 	      "processes (1) at once, and prints what a page took.  The connection is made from\n"
 	      "the worker's settings.  --plain-offset: passes over rows by OFFSET alone at every\n"
 	      "other page, to compare.  --scan: reads of all records of the days what a search\n"
-	      "looks at, time, serial ID and metaInfo, instead of a page.\n",
+	      "looks at, time, serial ID and metaInfo, instead of a page.  --sums: the same with\n"
+	      "amounts, what a summary looks at.\n",
 	      stderr);
 	return 2;
 }
 
 int main(int argc, char **argv)
 {
-	static const struct option names[] = {{"plain-offset", no_argument, NULL, 'o'},
-	                                      {"processes", required_argument, NULL, 'p'},
-	                                      {"scan", no_argument, NULL, 'c'},
-	                                      {"seconds", required_argument, NULL, 's'},
-	                                      {NULL, 0, NULL, 0}};
+	static const struct option names[] = {
+	    {"plain-offset", no_argument, NULL, 'o'}, {"processes", required_argument, NULL, 'p'},
+	    {"scan", no_argument, NULL, 'c'},         {"seconds", required_argument, NULL, 's'},
+	    {"sums", no_argument, NULL, 'u'},         {NULL, 0, NULL, 0}};
 	struct options options = {.processes = 1, .seconds = 1, .ways = WAY_PLAIN};
 	struct settings settings;
 	struct filter filter;
@@ -246,7 +246,10 @@ int main(int argc, char **argv)
 			options.ways = WAY_COUNT;
 			break;
 		case 'c':
-			options.is_scan = true;
+			options.columns = QUERY_SCAN;
+			break;
+		case 'u':
+			options.columns = QUERY_SEEK | QUERY_COLUMN(QUERY_RECORDS);
 			break;
 		case 'p':
 			options.processes = (unsigned)strtoul(optarg, NULL, 10);
