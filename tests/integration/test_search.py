@@ -69,12 +69,17 @@ def test_a_search_through_nginx_is_answered_once(pools):
     assert [second["event"], second["work"], second["rows"]] == ["request", "search", 1]
 
 
+def amounts(size):
+    """A document of about so many bytes; MySQL takes names of up to 65535."""
+    return json.dumps({f"{at} {'x' * min(size - at, 50_000)}": 1 for at in range(0, size, 50_000)})
+
+
 @pytest.mark.parametrize("limit, status", [(1, 200), (4, 400)])
 def test_a_page_that_turns_out_long_is_a_search(pools, limit, status):
     """Its records are too long for a page; that is seen before anything was sent."""
     if not pools.sql("SELECT 1 FROM usage_record_group WHERE organization_id = 'fat'"):
         for number in range(4):
-            pools.insert("fat", id=f"{number}", records=json.dumps({"x" * 6_000_000: 1}))
+            pools.insert("fat", id=f"{number}", records=amounts(6_000_000))
     answer = pools.ask(f"/org/fat/usageRecordGroup?endDate=2024-08-12&limit={limit}", X_Request_Id=f"fat-{limit}")
     assert answer.status == status and (status == 400 or len(answer.body) > 6_000_000)
     lines = [line for line in pools.log_of(f"fat-{limit}") if "work" in line]
@@ -211,7 +216,7 @@ def test_a_search_by_cursor_comes_to_its_end(many, meta_info, found):
 
 
 def insert_long(service, organization, count, size):
-    return [service.insert(organization, id=f"{number}", records=json.dumps({"text": 0, "x" * size: 1}),
+    return [service.insert(organization, id=f"{number}", records=amounts(size),
                            creation_time=f"2024-08-12 01:02:15.{999 - number:03}") for number in range(count)]
 
 

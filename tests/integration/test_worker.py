@@ -275,7 +275,8 @@ def test_whatever_does_not_fit_memory_is_named_in_the_log(service, worker, organ
         statuses.append(worker.ask(target, HTTP_X_REQUEST_ID=f"room-{len(statuses)}").status)
     assert worker.end(signal.SIGTERM, 5) == 0
     assert statuses[0] == 500 and statuses[-1] == 200 and set(statuses) == {200, 500}
-    lines = [json.loads(line) for line in worker.log_path.read_text().splitlines()]
+    # libmysqlclient has a word of its own there, which is no JSON.
+    lines = [json.loads(line) for line in worker.log_path.read_text().splitlines() if line.startswith("{")]
     for number, status in enumerate(statuses):
         own = [line["event"] for line in lines if line.get("request_id") == f"room-{number}" and line["level"] == "error"]
         assert own[-2:] == (["message", "request"] if status == 500 else [])
