@@ -1,6 +1,5 @@
 import pathlib
 import sys
-import threading
 
 import pytest
 
@@ -8,46 +7,11 @@ sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).p
 
 import reference  # noqa: E402
 import relay as relay_module  # noqa: E402
-import service as service_module  # noqa: E402
 from browser import Browser  # noqa: E402
-from service import ROOT  # noqa: E402
+from service import ROOT, Service  # noqa: E402
 
 SAMPLE_ROWS = 6000
 SHOTS = ROOT / "build/web"
-
-# Where the site cannot be asked for these, the relay says what they must say.  What is found
-# missing is told at the end.
-stood_in_for = set()
-
-
-def add_stand_ins(relay, service):
-    def export(handler, relay):
-        if not handler.headers["Accept"].startswith("text/csv"):
-            return relay_module.PASS
-        status, headers, body = relay.fetch(handler)
-        if dict(headers).get("Content-Type", "").startswith("text/csv"):
-            relay_module.send(handler, status, headers, body)
-            return None
-        stood_in_for.add("text/csv")
-        relay_module.answer(200, reference.export(service, handler.path), "text/csv; header=present")(handler, relay)
-        return None
-
-    relay.rules.append((relay_module.re.compile("/usageRecordGroup"), export))
-
-
-def pytest_terminal_summary(terminalreporter):
-    for name in sorted(stood_in_for):
-        terminalreporter.write_line(f"The service has no {name} yet: the relay of the tests stood in for it.")
-
-
-class Service(service_module.Service):
-    """Asked for SQL by the relay's threads as well."""
-
-    lock = threading.Lock()
-
-    def sql(self, *arguments, **more):
-        with self.lock:
-            return super().sql(*arguments, **more)
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +33,6 @@ def service():
 @pytest.fixture(scope="session")
 def relay(service):
     relay = relay_module.Relay(service.port)
-    add_stand_ins(relay, service)
     yield relay
     relay.stop()
 

@@ -1,10 +1,7 @@
-"""What the page must say, worked out from the table's rows in Python; and a stand-in for a service
-that does not have exports."""
+"""What the page must say, worked out from the table's rows in Python."""
 
 import collections
-import csv
 import decimal
-import io
 import json
 import urllib.parse
 
@@ -69,16 +66,3 @@ def sums(records):
             else:
                 unsummed += 1
     return found, unsummed
-
-
-def export(service, target):
-    """The answer of a list as text/csv: a line for each amount."""
-    organization, filters = split(target)
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["id", "creationTime", "status", "partner", "buyerID", "entitlementID", "dimension", "quantity", "metaInfo"])
-    for record in rows(service, organization, filters):
-        for name, value in list(amounts_of(record).items()) or [("", "")]:
-            writer.writerow([record["id"], f"{record['creation_time'].isoformat(timespec='milliseconds')}Z", record["status"],
-                             record["partner"], record["buyer_id"], record["entitlement_id"], name, value, record["meta_info"]])
-    return text.getvalue().encode()
