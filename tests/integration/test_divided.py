@@ -44,7 +44,7 @@ def answers(service):
 
 
 def parts_asked(service, where):
-    row = service.sql(f"EXPLAIN {'PARTITIONS ' if service.is_mariadb() else ''}SELECT * FROM usage_record_group "
+    row = service.sql(f"EXPLAIN {'PARTITIONS' if service.is_mariadb() else 'FORMAT=TRADITIONAL'} SELECT * FROM usage_record_group "
                       f"FORCE INDEX (PRIMARY) WHERE {where} ORDER BY creation_time DESC LIMIT 20")[0]
     return len(row[3].split(","))
 
