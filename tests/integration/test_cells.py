@@ -52,6 +52,13 @@ def test_each_spelling_leads_to_the_cell(cells, organization):
         assert cells.ask(f"/org/{segment}/usageRecordGroup/in-{other}").status == 404
 
 
+def test_a_whole_list_comes_from_the_cell(cells):
+    for organization, name in (("acme", "b"), ("plain", "default")):
+        for media in ("text/csv", "application/x-ndjson"):
+            answer = cells.ask(f"/org/{organization}/{LIST}", Accept=media)
+            assert answer.status == 200 and f"in-{name}".encode() in answer.body and answer.header("Content-Type").startswith(media)
+
+
 @pytest.mark.parametrize("path", ["/org/x/../acme/", "/org//acme/", "/org/acme/./", "/org/%2e%2e/org/acme/", "/org/plain/..%2F..%2Facme/"])
 def test_no_detour_leads_to_another_cell(cells, path):
     answer = cells.ask(f"{path}{LIST}")
