@@ -15,7 +15,7 @@
 enum {
 	/* What is shorter is sent as one body, whose length is known. */
 	WHOLE_LEN_MAX = 64 * 1024,
-	PART_LEN_MAX = 512 * 1024,
+	PART_LEN_MAX = 240 * 1024,
 	/* Reading the clock twice for each record would cost more than writing it. */
 	SAMPLE_INTERVAL = 16,
 	FILE_NAME_SIZE = 128,

@@ -10,7 +10,7 @@ enum {
 	/* Rows of a part, and about how many bytes of them: some tens of milliseconds. */
 	PART_ROWS_FIRST = 100,
 	PART_ROWS_MAX = 10000,
-	PART_BYTES = 384 * 1024,
+	PART_BYTES = 192 * 1024,
 	ROW_BYTES = 256, /* of a row without its documents */
 };
 

@@ -299,6 +299,7 @@ def test_a_reader_that_does_not_read(long):
             data = fastcgi.read_all(connection)
         assert data.count(b"\n") < LONG_COUNT and fastcgi.record(fastcgi.END_REQUEST)[:4] not in data[-200:]
         assert worker.ask(LONG, HTTP_ACCEPT=NDJSON).is_ended
+        assert worker.ask(LONG, HTTP_ACCEPT=CSV, HTTP_ACCEPT_ENCODING="gzip").is_ended
         assert worker.status("VmHWM") < 8 * 1024
     finally:
         worker.close()
