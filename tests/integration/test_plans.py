@@ -27,11 +27,14 @@ def reads(service):
 
 
 def cost(service, target):
-    before = reads(service)
-    answer = service.ask(target)
-    after = reads(service)
-    assert answer.status == 200, answer.body
-    return after - before, answer
+    """What is read for an answer, at the least: a worker that connects first also asks whether the host is good."""
+    costs = []
+    for _ in range(3):
+        before = reads(service)
+        answer = service.ask(target)
+        costs.append(reads(service) - before)
+        assert answer.status == 200, answer.body
+    return min(costs), answer
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +75,9 @@ def test_a_deep_cursor_reads_no_more_than_a_shallow_one(service, sample):
 
 def test_a_deep_offset_reads_index_entries_but_not_rows(service, sample):
     """The rows that are passed over are read in an index that covers them."""
-    target = f"/org/{sample['organizations'][0]}/usageRecordGroup?{sample['window']}&limit={LIMIT}&offset=5000"
+    target = f"/org/{sample['organizations'][0]}/usageRecordGroup?{sample['window']}&limit={LIMIT}&offset=5003"  # no page of another test ended there
     service.ask(target)
-    assert 5000 <= cost(service, target)[0] <= 5000 + READS_MAX + 5
+    assert 5003 <= cost(service, target)[0] <= 5003 + READS_MAX + 5
     plan = service.sql("EXPLAIN FORMAT=TRADITIONAL SELECT creation_time, serial_id FROM usage_record_group FORCE INDEX (by_time) "
                        "WHERE organization_id = %s AND creation_time >= '2000-01-01' AND creation_time <= '2100-01-01' "
                        "ORDER BY creation_time DESC, serial_id DESC LIMIT 1 OFFSET 4999", [sample["organizations"][0]])
