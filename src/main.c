@@ -11,6 +11,8 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/metrics.h"
 #include "serve/authorizer.h"
@@ -59,6 +61,16 @@ static int print_cell(const struct settings *settings, const char *organization)
 	return EXIT_SUCCESS;
 }
 
+/* The workers of one socket share what there is to do, so it is these that are spread evenly. */
+static void spread(struct database *database)
+{
+	struct stat listener;
+	int number = fstat(STDIN_FILENO, &listener) == 0 ? metrics_take_number(listener.st_ino) : -1;
+
+	if (number >= 0)
+		database_set_worker(database, (unsigned)number);
+}
+
 static int serve(const struct settings *settings)
 {
 	struct database *database = NULL;
@@ -97,6 +109,7 @@ static int serve(const struct settings *settings)
 	if (!server_open())
 		goto out;
 	metrics_open(settings->metrics_file);
+	spread(database);
 	log_message(LOG_LEVEL_INFO, "%s %s serves", PACKAGE_NAME, PACKAGE_VERSION);
 	struct server_handler server_handler = {handler, handler_respond, handler_go_on,
 	                                        handler_finish};

@@ -19,6 +19,9 @@ extern char **environ;
 static const char *const tls_names[] = {"off", "required", "verify"};
 _Static_assert(sizeof tls_names / sizeof tls_names[0] == CONNECTION_TLS_COUNT, "a name each");
 
+static const char *const reads_names[] = {"primary", "all"};
+_Static_assert(sizeof reads_names / sizeof reads_names[0] == DATABASE_READS_COUNT, "a name each");
+
 /* In alphabetical order, a row each. */
 /* clang-format off */
 static const struct setting {
@@ -50,6 +53,9 @@ static const struct setting {
      NULL, 0},
     {"DB_PORT", SETTING_NUMBER, AT(database.port), "0",
      "port of hosts that come without one; 0: the client library's default", 0, 65535, NULL, 0},
+    {"DB_READS", SETTING_WORD, AT(database.reads), "primary",
+     "hosts that pages come from: the primary, or all writable ones, as in a Galera cluster", 0, 0,
+     reads_names, DATABASE_READS_COUNT},
     {"DB_READ_TIMEOUT_S", SETTING_NUMBER, AT(database.connection.read_timeout_s), "7",
      "seconds of silence after which a connection counts as dead", 1, 600, NULL, 0},
     {"DB_RETURN_AFTER_S", SETTING_NUMBER, AT(database.return_after_s), "10",

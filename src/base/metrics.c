@@ -59,11 +59,11 @@ static bool is_worker_alive(int number)
 }
 
 /* The system gives the lock back when the process ends, however it ends. */
-static int take_worker_number(void)
+static int take_number(off_t place)
 {
 	for (int number = 0; number < WORKERS_MAX; number++) {
 		struct flock lock = {
-		    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = number, .l_len = 1};
+		    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = place + number, .l_len = 1};
 		if (fcntl(pool_fd, F_OFD_SETLK, &lock) == 0)
 			return number;
 	}
@@ -79,7 +79,7 @@ bool metrics_open(const char *path)
 		return false;
 	pool = shared.memory;
 	pool_fd = shared.fd;
-	worker_number = pool_fd >= 0 ? take_worker_number() : 0;
+	worker_number = pool_fd >= 0 ? take_number(0) : 0;
 	if (worker_number >= 0)
 		atomic_store(&pool->is_busy[worker_number], 0);
 	return is_good;
@@ -88,6 +88,13 @@ bool metrics_open(const char *path)
 static void add(_Atomic uint64_t *number, uint64_t count)
 {
 	atomic_fetch_add_explicit(number, count, memory_order_relaxed);
+}
+
+int metrics_take_number(uint64_t socket_id)
+{
+	enum { SOCKETS_MAX = 1 << 16 };
+
+	return pool_fd >= 0 ? take_number((off_t)(1 + socket_id % SOCKETS_MAX) * WORKERS_MAX) : -1;
 }
 
 void metrics_count(enum metrics_counter counter, uint64_t count)

@@ -31,6 +31,10 @@ enum { METRICS_TEXT_SIZE = 16 * 1024 };
  */
 bool metrics_open(const char *path);
 
+/* The least number from 0 on that no other worker of those who share a listening socket has; its
+ * own while it lives, then the next one's.  -1 when there is no file to agree in. */
+int metrics_take_number(uint64_t socket_id);
+
 void metrics_count(enum metrics_counter counter, uint64_t count);
 
 /* A request begins and ends; in between it is in flight.  Durations are those of calls

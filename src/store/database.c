@@ -40,6 +40,12 @@ struct database *database_open(const struct database_options *options, const cha
 	return database;
 }
 
+void database_set_worker(struct database *database, unsigned number)
+{
+	if (database->options->reads == DATABASE_READS_ALL)
+		hosts_spread(&database->hosts, number);
+}
+
 static void disconnect(struct database *database)
 {
 	connection_close(database->connection);
@@ -269,8 +275,9 @@ void database_tend(struct database *database)
 	}
 	connection_close(connection);
 	/* Looking costs time: less and less often, up to ten times as long. */
+	bool is_spread = database->options->reads == DATABASE_READS_ALL; /* even again, and soon */
 	double wait_ms = database->look_wait_ms * 2,
-	       wait_max_ms = database->options->return_after_s * 10e3;
+	       wait_max_ms = database->options->return_after_s * (is_spread ? 1e3 : 10e3);
 	look_later(database, wait_ms < wait_max_ms ? wait_ms : wait_max_ms);
 }
 

@@ -29,11 +29,19 @@ enum {
 	DATABASE_IDLE_LOOK_MS = 500,
 };
 
+/* Which hosts pages come from. */
+enum database_reads {
+	DATABASE_READS_PRIMARY, /* the first one that is writable */
+	DATABASE_READS_ALL,     /* all that are writable, the workers spread over them */
+	DATABASE_READS_COUNT
+};
+
 struct database_options {
 	struct connection_options connection; /* with a socket, hosts do not count */
 	const char *hosts;                    /* as in hosts.h, the preferred one first */
 	unsigned port;                        /* of hosts that come without one */
 	unsigned return_after_s;              /* how often to look for a better host */
+	enum database_reads reads;
 };
 
 struct database;
@@ -78,6 +86,9 @@ enum database_status database_go_on(struct database *database,
 
 /* Ends the snapshot; no fault when it is over already. */
 void database_end_snapshot(struct database *database);
+
+/* Tells which worker of several this is, before the first question. */
+void database_set_worker(struct database *database, unsigned number);
 
 /* To be called between two requests: on another host than the preferred one, looks for
  * a better one now and then, which may take the connect timeout of each host. */

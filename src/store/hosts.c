@@ -61,3 +61,14 @@ bool hosts_parse(const char *list, unsigned default_port, struct hosts *hosts)
 	}
 	return true;
 }
+
+void hosts_spread(struct hosts *hosts, unsigned worker_number)
+{
+	struct hosts before = *hosts;
+	unsigned count = (unsigned)hosts->count, first = worker_number % count;
+	unsigned turn = worker_number / count;
+
+	hosts->hosts[0] = before.hosts[first];
+	for (unsigned i = 1; i < count; i++)
+		hosts->hosts[i] = before.hosts[(first + 1 + (turn + i - 1) % (count - 1)) % count];
+}

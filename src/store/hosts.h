@@ -26,4 +26,8 @@ struct hosts {
  * that come without one.  False when it is not of that form; *hosts is undefined then. */
 bool hosts_parse(const char *list, unsigned default_port, struct hosts *hosts);
 
+/* Puts hosts into the order that a worker prefers by its number: of several workers one after the
+ * other prefers each host, and those of one host prefer different ones next. */
+void hosts_spread(struct hosts *hosts, unsigned worker_number);
+
 #endif

@@ -88,9 +88,10 @@ class Writer:
 def watched(request, nodes, service, answers):
     """The load and the writer; at the end nothing failed, was wrong or stale, and what was seen is
     printed."""
-    load, writer = Load(service, answers), Writer(service, nodes[2])
+    victim = request.node.callspec.params.get("victim", 0) if hasattr(request.node, "callspec") else 0
+    load, writer = Load(service, answers), Writer(service, nodes[victim - 1])
     started = time.monotonic()
-    wait_until(lambda: users(nodes[0]) == service.workers, 20)
+    wait_until(lambda: sum(users(node) for node in nodes) == service.workers, 20)
     yield load
     load.stop()
     writer.stop()
@@ -186,3 +187,31 @@ def test_a_node_is_killed_behind_one_address(nodes, one_address, watched, durati
     nodes[0].come_back()
     wait_until(nodes[0].is_member, 30)
     watched.wait(1)
+
+
+@pytest.fixture
+def spread(service):
+    service.workers = 6
+    service.stack("workers", "stop")
+    (service.dir / "workers.log").unlink()
+    service.restart_workers(DB_READS="all")
+    yield
+    service.workers = 4
+    service.restart_workers(DB_READS="primary")
+
+
+@pytest.mark.parametrize("victim", [0, 1, 2] if float(os.environ.get("FAULT_SECONDS", "3")) >= 20 else [1])
+def test_reads_are_spread(nodes, service, spread, watched, duration, victim):
+    """Two of six workers on each node; when one goes, three on each of the others."""
+    # One that starts when there is no host to be had refuses at once, so all have to be there.
+    wait_until(lambda: len({line["pid"] for line in service.log() if "connected to" in line.get("message", "")}) == service.workers, 15)
+    wait_until(lambda: [users(node) for node in nodes] == [2, 2, 2], 15)
+    others = [node for node in nodes if node is not nodes[victim]]
+    nodes[victim].close_database()
+    os.kill(nodes[victim].pid("mysql"), signal.SIGKILL)
+    wait_until(lambda: [users(node) for node in others] == [3, 3], 15)
+    watched.wait(min(duration, 20))
+    nodes[victim].come_back()
+    wait_until(nodes[victim].is_member, 30)
+    wait_until(lambda: [users(node) for node in nodes] == [2, 2, 2], 15)
+    watched.wait(0.5)

@@ -73,11 +73,38 @@ static void test_hosts_parse_refuses(void **state)
 	assert_true(hosts_parse(long_name + 1, 7, &hosts));
 }
 
+/* A host from each on has a worker more at most than another, whichever host is gone. */
+static void test_hosts_spread_is_even(void **state)
+{
+	struct hosts hosts;
+	size_t first[3] = {0}, next[3][3] = {{0}};
+
+	(void)state;
+	for (unsigned worker = 0; worker < 12; worker++) {
+		assert_true(hosts_parse("0,1,2", 7, &hosts));
+		hosts_spread(&hosts, worker);
+		size_t preferred = (size_t)(hosts.hosts[0].name[0] - '0');
+		first[preferred]++;
+		next[preferred][hosts.hosts[1].name[0] - '0']++;
+		assert_int_equal(hosts.hosts[0].name[0] + hosts.hosts[1].name[0] + hosts.hosts[2].name[0],
+		                 '0' + '1' + '2');
+	}
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(first[i], 4);
+		for (size_t j = 0; j < 3; j++)
+			assert_int_equal(next[i][j], i == j ? 0 : 2);
+	}
+	assert_true(hosts_parse("one", 7, &hosts));
+	hosts_spread(&hosts, 5);
+	assert_string_equal(hosts.hosts[0].name, "one");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_hosts_parse_accepts),
 	    cmocka_unit_test(test_hosts_parse_refuses),
+	    cmocka_unit_test(test_hosts_spread_is_even),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
