@@ -102,6 +102,8 @@ def test_metrics_count_the_whole_pool(pool):
 def test_metrics_stay_right_when_workers_are_killed(pool):
     for _ in range(20):
         pool.ask("/org/o/usageRecordGroup")
+    # A request is counted behind its answer.
+    wait_until(lambda: metrics(pool)['usage_record_api_requests_total{role="call",status="200"}'] == 20)
     for _ in range(3):
         for pid in pool.worker_pids():
             os.kill(pid, signal.SIGKILL)

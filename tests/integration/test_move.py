@@ -98,13 +98,17 @@ def test_there_and_back(cells, key):
 def test_cut_off_anywhere_and_run_again(cells, key, tmp_path):
     before = pages(cells, key)
     generator, kills = random.Random(7), 0
+    start = time.monotonic()
+    move(cells, "b")
+    took = time.monotonic() - start
+    move(cells, "default")
     env = {**os.environ, "USAGE_RECORD_API_CELLS_FILE": str(cells.file), "PATH": f"{cells.programs}:{os.environ['PATH']}",
            "TMPDIR": str(tmp_path)}
     for to in ("b", "default", "b"):
         for _ in range(6):
             with subprocess.Popen([ROOT / "sql/usage-record-api-move", "--wait", "0", ORGANIZATION, to], env=env,
                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True) as script:
-                time.sleep(generator.random() * 1.2)
+                time.sleep(generator.random() * took)
                 kills += script.poll() is None
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(script.pid, signal.SIGKILL)
