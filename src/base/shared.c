@@ -64,9 +64,10 @@ static bool guard(void *memory, size_t size)
 /* The file's memory; NULL: errno says why not. */
 static void *map_file(int fd, size_t size)
 {
-	/* Room is taken now: ftruncate would succeed on a full disk, and each access fail. */
+	/* Room is taken now: ftruncate would succeed on a full disk, and each access fail.  All of it
+	 * is touched now, too, so that what a worker has in memory does not grow with what it sees. */
 	int error = posix_fallocate(fd, 0, (off_t)size);
-	void *memory = error == 0 ? map(size, MAP_SHARED, fd, NULL) : MAP_FAILED;
+	void *memory = error == 0 ? map(size, MAP_SHARED | MAP_POPULATE, fd, NULL) : MAP_FAILED;
 
 	if (error != 0)
 		errno = error;

@@ -4,8 +4,9 @@
 static void add_cell(struct growing *line, struct slice mark, struct slice text)
 {
 	bool is_quoted =
-	    memchr(text.data, ',', text.len) != NULL || memchr(text.data, '"', text.len) != NULL ||
-	    memchr(text.data, '\r', text.len) != NULL || memchr(text.data, '\n', text.len) != NULL;
+	    text.len > 0 &&
+	    (memchr(text.data, ',', text.len) != NULL || memchr(text.data, '"', text.len) != NULL ||
+	     memchr(text.data, '\r', text.len) != NULL || memchr(text.data, '\n', text.len) != NULL);
 	const char *quote;
 
 	if (!is_quoted) {
