@@ -289,6 +289,7 @@ def test_a_database_that_stops(long, tmp_path):
     long.stack("database", "start")
 
 
+@pytest.mark.unsanitized  # AddressSanitizer keeps freed memory on purpose
 def test_a_reader_that_does_not_read(long):
     """Straight at a worker: nginx would take it all."""
     worker = Worker(long.dir, long.environment()).start()

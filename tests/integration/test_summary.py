@@ -198,6 +198,7 @@ def test_too_many_groups(service):
         assert answer.status == 200 and len(json.loads(answer.body)["groups"]) == 10000
 
 
+@pytest.mark.unsanitized  # AddressSanitizer keeps freed memory on purpose
 def test_memory_is_bounded(service, tmp_path):
     """The groups are forgotten when they are sent."""
     worker = Worker(service.dir, service.environment()).start()
