@@ -248,7 +248,9 @@ static void test_handler_compresses(void **state)
 			if (is_head == 0)
 				snprintf(headers, sizeof headers, "%s", given);
 			else
-				assert_int_equal(strlen(given), strlen(headers));
+				/* Up to the times, which are never the same. */
+				assert_memory_equal(given, headers,
+				                    (size_t)(strstr(headers, "\r\nServer-Timing: ") - headers));
 		}
 	}
 	accept_encoding = "";
@@ -634,7 +636,7 @@ static void test_handler_answers_a_page(void **state)
 	            "\"serialID\":1,\"status\":\"REPORTED\",\"usageRecordReportID\":\"\"}]}");
 	assert_memory_equal(headers, "Status: 200 OK\r\nContent-Type: application/json\r\n", 48);
 	assert_non_null(strstr(headers, "\r\nX-Request-Id: test-1\r\n"));
-	assert_non_null(strstr(headers, "\r\nServer-Timing: db;dur=0."));
+	assert_non_null(strstr(headers, "\r\nServer-Timing: db;dur="));
 	assert_non_null(strstr(headers, "\r\nCache-Control: private, no-store\r\n"
 	                                "Vary: Accept, Accept-Encoding\r\n\r\n"));
 	assert_null(strstr(headers, "Link:"));
