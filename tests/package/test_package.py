@@ -52,6 +52,10 @@ PACKAGE_FILES = f"""\
 -rw-r--r-- /usr/share/doc/usage-record-api/copyright
 -rw-r--r-- /usr/share/doc/usage-record-api/data.md.gz
 -rw-r--r-- /usr/share/doc/usage-record-api/openapi.yaml.gz
+-rw-r--r-- /usr/share/doc/usage-record-api/examples/usage-record-api-CELL.conf
+-rw-r--r-- /usr/share/doc/usage-record-api/examples/usage-record-api-CELL.socket
+-rw-r--r-- /usr/share/doc/usage-record-api/examples/usage-record-api-CELL@.service
+-rw-r--r-- /usr/share/doc/usage-record-api/examples/usage-record-api-search-CELL.socket
 -rw-r--r-- /usr/share/doc/usage-record-api/operations.md.gz
 -rw-r--r-- /usr/share/doc/usage-record-api/prometheus-rules.yml
 -rw-r--r-- /usr/share/doc/usage-record-api/scaling.md.gz
@@ -116,6 +120,10 @@ INSTALLED_FILES = """\
 /usr/local/share/doc/usage-record-api/api.md
 /usr/local/share/doc/usage-record-api/data.md
 /usr/local/share/doc/usage-record-api/examples/client.cnf
+/usr/local/share/doc/usage-record-api/examples/usage-record-api-CELL.conf
+/usr/local/share/doc/usage-record-api/examples/usage-record-api-CELL.socket
+/usr/local/share/doc/usage-record-api/examples/usage-record-api-CELL@.service
+/usr/local/share/doc/usage-record-api/examples/usage-record-api-search-CELL.socket
 /usr/local/share/doc/usage-record-api/examples/usage-record-api.conf
 /usr/local/share/doc/usage-record-api/openapi.yaml
 /usr/local/share/doc/usage-record-api/operations.md
@@ -257,6 +265,7 @@ def test_the_package_is_installed_removed_and_purged(tmp_path):
     wanted = tmp_path / "etc/systemd/system/multi-user.target.wants/usage-record-api@1.service"
     wanted.parent.mkdir(parents=True)
     wanted.symlink_to(f"/lib/systemd/system/{SERVICE}")
+    wanted.with_name("usage-record-api-search-b@1.service").symlink_to("/etc/systemd/system/usage-record-api-search-b@.service")
     site = tmp_path / "etc/nginx/sites-enabled/usage-record-api.conf"
     site.parent.mkdir()
     site.symlink_to("../sites-available/usage-record-api.conf")
@@ -279,16 +288,27 @@ def test_make_install(tmp_path):
     assert " /usr/local/share/usage-record-api/web; " in site.read_text()
 
 
+def cell_units(root):
+    """The units of a cell b, as doc/scaling.md has them made of the examples."""
+    examples = root / "usr/share/doc/usage-record-api/examples"
+    return {to: (examples / f"usage-record-api{sample}").read_text() for to, sample in (
+        ("usage-record-api-b.socket", "-CELL.socket"), ("usage-record-api-b@.service", "-CELL@.service"),
+        ("usage-record-api-search-b.socket", "-search-CELL.socket"), ("usage-record-api-search-b@.service", "-CELL@.service"))}
+
+
 def test_systemd_understands_the_units(unpacked, tmp_path):
     """Together with the machine's targets, which they depend on."""
     root = shutil.copytree(unpacked, tmp_path / "root")
     for target in pathlib.Path("/lib/systemd/system").glob("*.*"):
         if target.suffix in (".target", ".mount", ".slice"):
             shutil.copy(target, root / UNITS[1:], follow_symlinks=False)
+    cell = cell_units(root)
+    for name, text in cell.items():
+        (root / UNITS[1:] / name).write_text(text)
     (root / "bin").mkdir(exist_ok=True)
     shutil.copy("/bin/kill", root / "bin")  # the unit's, from another package
     assert run("systemd-analyze", "verify", "--man=no", f"--root={root}", SOCKET, SERVICE.replace("@", "@1"),
-               SEARCH_SOCKET, SEARCH_SERVICE.replace("@", "@1")) == ""
+               SEARCH_SOCKET, SEARCH_SERVICE.replace("@", "@1"), *(name.replace("@", "@1") for name in cell)) == ""
 
 
 def test_the_worker_may_do_little(unpacked):
@@ -313,6 +333,26 @@ def test_searches_have_a_pool_like_the_other(unpacked, unit):
     assert other["Sockets"] == other["Requires"] == SEARCH_SOCKET
     assert "\nListenStream=/run/usage-record-api/search.sock\n" in (folder / SEARCH_SOCKET).read_text()
     assert "\nService=usage-record-api-search@1.service\n" in (folder / SEARCH_SOCKET).read_text()
+
+
+def test_a_cell_has_pools_like_the_others(unpacked, unit):
+    """On the sockets that nginx knows; its settings are its own."""
+    units = {name: text.replace("%p", name.split(".")[0].rstrip("@")).replace("%j", "b") for name, text in cell_units(unpacked).items()}
+    site = (unpacked / "etc/nginx/sites-available/usage-record-api-cells.conf").read_text()
+    for pool in ("usage-record-api-b", "usage-record-api-search-b"):
+        lines = re.findall(r"^\w+=.*$", units[f"{pool}@.service"], re.MULTILINE)
+        added = {line for line in lines if tuple(line.split("=", 1)) not in unit}
+        assert added == {
+            f"Description=Usage record API, worker %i of {pool}", f"Requires={pool}.socket", f"Sockets={pool}.socket",
+            "Wants=usage-record-api-search-b.socket", "RuntimeDirectory=usage-record-api-b/pool",
+            "LoadCredential=client.cnf:/etc/usage-record-api/b/client.cnf",
+            "Environment=USAGE_RECORD_API_METRICS_FILE=%t/usage-record-api-b/pool/metrics",
+            "Environment=USAGE_RECORD_API_PLACES_FILE=%t/usage-record-api-b/pool/places",
+            "Environment=USAGE_RECORD_API_CELL=b USAGE_RECORD_API_CELLS_FILE=/etc/usage-record-api/cells/cells",
+            "EnvironmentFile=-/etc/usage-record-api/b/usage-record-api.conf"}
+        assert len(lines) == len(unit) + 1
+        values = dict(re.findall(r"^(\w+)=(.*)$", units[f"{pool}.socket"], re.MULTILINE))
+        assert f" unix:{values['ListenStream']} " in site and values["Service"] == f"{pool}@1.service"
 
 
 def test_manuals():
