@@ -1,23 +1,13 @@
 """Three Galera nodes on loopback, and what befalls them."""
 
-import getpass
 import os
-import pathlib
-import re
 import shutil
 import signal
-import subprocess
 
 import pymysql
 
 from host import Host
 from service import free_port, wait_until
-
-HERE = pathlib.Path(__file__).resolve().parent
-PROVIDER = pathlib.Path("/usr/lib/galera/libgalera_smm.so")
-# A node that is gone or stands still is given up after two seconds, not five.
-TIMEOUTS = ("evs.keepalive_period=PT0.5S;evs.inactive_check_period=PT0.25S;evs.suspect_timeout=PT2S;"
-            "evs.inactive_timeout=PT3S;evs.install_timeout=PT3S")
 
 
 class Node(Host):
@@ -28,22 +18,13 @@ class Node(Host):
         self.peers = []
         super().__init__()
 
-    def options_of_node(self):
-        return (f"--wsrep-on=ON --wsrep-provider={PROVIDER} --wsrep-cluster-name=records --wsrep-node-name=n{self.number} "
-                f"--wsrep-node-address=127.0.0.1:{self.group_port} --wsrep-node-incoming-address={self.address} "
-                f"--wsrep-provider-options=gmcast.listen_addr=tcp://127.0.0.1:{self.group_port};"
-                f"ist.recv_addr=127.0.0.1:{self.transfer_port};gcache.size=64M;{TIMEOUTS} "
-                "--wsrep-sst-method=beside --binlog-format=ROW --innodb-buffer-pool-size=64M --innodb-log-file-size=32M")
-
     def start_database(self, more_options=""):
         """The first start makes a cluster of one, or takes the data of one that is stopped."""
         if self.first_data is not None and not (self.dir / "data").exists():
             shutil.copytree(self.first_data, self.dir / "data")
             return
-        join = f"--wsrep-cluster-address=gcomm://{','.join(f'127.0.0.1:{peer.group_port}' for peer in self.peers)}"
-        if str(HERE) not in os.environ["PATH"]:
-            os.environ["PATH"] += f":{HERE}"  # where the server looks for wsrep_sst_beside
-        super().start_database(f"{self.options_of_node()} {join} {more_options}")
+        ports = (self.group_port, self.transfer_port, *(peer.group_port for peer in self.peers))
+        self.stack("database", "start", GALERA=" ".join(map(str, ports)), DATABASE_OPTIONS=f"{self.options} {more_options}")
 
     def migrate(self):
         if self.first_data is None:
@@ -56,16 +37,7 @@ class Node(Host):
     def come_back(self):
         """After any end: finds out how far it had got, and asks the others for the rest."""
         self.stop_database()
-        position = ""
-        if "seqno:   -1" in (self.dir / "data/grastate.dat").read_text():
-            said = subprocess.run(
-                ["mariadbd", "--no-defaults", f"--datadir={self.dir}/data", f"--tmpdir={self.dir}/tmp", "--wsrep-recover",
-                 "--skip-networking", f"--socket={self.dir}/recover.sock", f"--user={getpass.getuser()}",
-                 *self.options_of_node().split(), "--wsrep-cluster-address=gcomm://"], timeout=60, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-            found = re.findall(r"Recovered position:? *(\S+)", said.stdout)
-            assert found, said.stdout[-2000:]
-            position = f"--wsrep-start-position={found[-1]}"
-        self.start_database(position)
+        self.start_database()
 
     def is_member(self):
         try:
@@ -89,7 +61,7 @@ def make_nodes(rows):
         nodes[0].stop_database()
         for number in (2, 3):
             nodes.append(Node(number, copy_of=nodes[0].dir / "data"))
-        nodes[0].start_database("--wsrep-new-cluster")
+        nodes[0].start_database()
         for node in nodes:
             node.peers = nodes
         for node in nodes[1:]:

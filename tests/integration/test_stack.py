@@ -4,7 +4,9 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 
@@ -123,3 +125,79 @@ def test_run_starts_anew_when_something_else_is_wanted():
             assert "runs already" in run(AUTH="1")
         finally:
             run("stop")
+
+
+class Cluster:
+    """tools/cluster in a folder of its own, with few records."""
+
+    def __init__(self, folder):
+        self.folder, self.url = folder, f"http://127.0.0.1:{service_module.free_port()}"
+        self.env = {**os.environ, "PORT": self.url.rsplit(":")[-1], "NODE_PORT": str(nine_free_ports()), "STATE_DIR": folder,
+                    "SAMPLE_ROWS": "200"}
+
+    def run(self, *words):
+        return subprocess.run([ROOT / "tools/cluster", *words], env=self.env, capture_output=True, text=True, timeout=200)
+
+    def sql(self, number, statement):
+        """What a node says, once it has a majority."""
+        command = [ROOT / "sql/client", "--no-defaults", f"--socket={self.folder}/n{number}/mysql.sock", "--user=root", "-BN", "-e", statement]
+        return wait_until(lambda: subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout)
+
+    def kill(self, number):
+        pid = int(pathlib.Path(f"{self.folder}/n{number}/mysql.pid").read_text())
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not pathlib.Path(f"/proc/{pid}/cmdline").exists() or not pathlib.Path(f"/proc/{pid}/cmdline").read_bytes())
+
+
+def nine_free_ports():
+    for first in range(13301, 29000, 9):
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for port in range(first, first + 9):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return first
+    raise AssertionError("no nine free ports in a row")
+
+
+@pytest.fixture
+def cluster():
+    if shutil.which("mariadbd") is None:
+        pytest.skip("Galera is MariaDB's")
+    with tempfile.TemporaryDirectory(prefix="ura-", dir="/tmp") as folder:
+        cluster = Cluster(folder)
+        try:
+            yield cluster
+        finally:
+            cluster.run("stop")
+
+
+@pytest.mark.unsanitized
+def test_a_cluster_runs_and_comes_back(cluster):
+    result = cluster.run()
+    assert result.returncode == 0, result.stderr
+    pages = [line.split("'")[1] for line in result.stdout.splitlines() if line.startswith("  curl")]
+    assert len(pages) == 2
+    for page in pages:
+        answer = subprocess.run(["curl", "-fsS", page], check=True, capture_output=True, text=True).stdout
+        assert f'"organizationID":"{page.split("/")[4]}"' in answer
+    # All are killed, the last one first: one of those that had got further begins.
+    cluster.kill(3)
+    assert cluster.sql(1, "CREATE DATABASE IF NOT EXISTS later; SHOW DATABASES LIKE 'later'") == "later\n"
+    cluster.kill(1)
+    cluster.kill(2)
+    status = cluster.run("status")
+    assert status.returncode == 3 and status.stdout.count("does not run") == 3, status.stdout
+    assert cluster.run().returncode == 0
+    status = cluster.run("status")
+    assert status.returncode == 0 and status.stdout.count("Synced") == 3, status.stdout
+    assert cluster.sql(3, "SHOW DATABASES LIKE 'later'") == "later\n"
+    assert cluster.run("stop").returncode == 0 and not servers(cluster.folder)
+
+
+@pytest.mark.unsanitized
+def test_a_cluster_that_is_interrupted_leaves_nothing_behind(cluster):
+    """While its nodes start, one ready and two on their way."""
+    with subprocess.Popen([ROOT / "tools/cluster"], env=cluster.env, stdout=subprocess.DEVNULL) as process:
+        wait_until(lambda: pathlib.Path(f"{cluster.folder}/n2/mysql.pid").exists(), seconds=60)
+        process.terminate()
+        assert process.wait(120) == 1
+    assert not servers(cluster.folder)
