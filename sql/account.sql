@@ -24,6 +24,10 @@ SET @statement = CONCAT('GRANT SELECT ON api_key TO ', @account);
 PREPARE statement FROM @statement;
 EXECUTE statement;
 
+SET @statement = CONCAT('GRANT SELECT ON heartbeat TO ', @account);
+PREPARE statement FROM @statement;
+EXECUTE statement;
+
 -- MySQL: whether a member of a group is in the group's majority.
 SET @statement = 'DO 0' /*!80017 , @statement = CONCAT('GRANT SELECT ON performance_schema.replication_group_members TO ', @account) */;
 PREPARE statement FROM @statement;

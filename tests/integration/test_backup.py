@@ -53,6 +53,7 @@ def assert_is_the_same(service, saved):
     assert answers(service) == saved.answers and service.sql(SECRET) == saved.keys
     sql_tool(service, "check", "usage_record_api")
     assert service.migrate() == ""
+    assert service.sql("SELECT event_name, status FROM information_schema.events") == (("heartbeat", "ENABLED"),)
     # New records get serial ids behind the old ones.
     newest = service.sql("SELECT MAX(serial_id) FROM usage_record_group")[0][0]
     identity = service.insert("new")
@@ -64,7 +65,7 @@ def test_a_dump(saved, tmp_path):
     dump = tmp_path / "dump.sql"
     with open(dump, "wb") as out:
         subprocess.run([program, "--no-defaults", "--user=root", f"--socket={saved.dir}/mysql.sock", "--single-transaction",
-                        "--hex-blob", "--databases", "usage_record_api"], check=True, stdout=out)
+                        "--hex-blob", "--events", "--databases", "usage_record_api"], check=True, stdout=out)
 
     def restore(service):
         service.stack("database", "start")

@@ -87,7 +87,7 @@ def test_migrations_may_be_run_again(own_service):
     assert "Applying 001-usage-record-group" in own_service.migrate("another")
     own_service.sql("DELETE FROM another.schema_migration")  # cut off before they were noted
     assert own_service.migrate("another") == ("Applying 001-usage-record-group\nApplying 002-api-key\n"
-                                              "Applying 003-promises\n")
+                                              "Applying 003-promises\nApplying 004-heartbeat\n")
 
 
 def tool(service, name, *arguments, option=()):
@@ -127,7 +127,7 @@ def test_a_migration_over_bad_records_changes_nothing(old_database):
 
     service.sql("DELETE FROM usage_record_group WHERE organization_id = 'bad'", database="old")
     migrate = tool(service, "migrate", "old")
-    assert migrate.returncode == 0 and migrate.stdout == "Applying 003-promises\n", migrate
+    assert migrate.returncode == 0 and migrate.stdout == "Applying 003-promises\nApplying 004-heartbeat\n", migrate
     assert service.sql("SHOW PROCEDURE STATUS WHERE db = 'old'", database="old") == ()
     assert [row[0] for row in service.sql("SHOW DATABASES LIKE 'ura%%'", database=None)] == []
 
