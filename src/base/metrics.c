@@ -2,10 +2,17 @@
 
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 
+#include "base/clock.h"
 #include "base/shared.h"
 
-enum { WORKERS_MAX = 512 };
+enum {
+	WORKERS_MAX = 512,
+	HOSTS_SHARED_MAX = 64, /* as long as the file is there, whatever hosts it has seen */
+	HOSTS_OWN_MAX = 8,
+	HOST_NAME_SIZE = 272,
+};
 
 static const struct {
 	const char *name, *help;
@@ -21,6 +28,11 @@ static const struct {
     [METRICS_LOST_ANSWERS] = {"lost_answers_total", "Answers whose peer left before their end."},
 };
 
+static const char *const host_states[METRICS_HOST_STATE_COUNT] = {
+    [METRICS_HOST_UNKNOWN] = "unknown", [METRICS_HOST_PRIMARY] = "primary",
+    [METRICS_HOST_REPLICA] = "replica", [METRICS_HOST_STALE] = "stale",
+    [METRICS_HOST_UNFIT] = "unfit",     [METRICS_HOST_DOWN] = "down"};
+
 static const int statuses[] = {200, 400, 401, 403, 404, 405, 406, 503, 500};
 enum { STATUS_COUNT = sizeof statuses / sizeof statuses[0], STATUS_LAST = STATUS_COUNT - 1 };
 
@@ -33,8 +45,9 @@ static const struct {
                {2500, "2.5"}, {5000, "5"},     {10000, "10"}};
 enum { BUCKET_COUNT = sizeof buckets / sizeof buckets[0] + 1 }; /* the last is +Inf */
 
-/* The file's contents.  All are counters that only grow but is_busy, which holds for a
- * worker as long as it keeps the lock on the byte of its number in the file. */
+/* The file's contents.  Of a worker holds what is at its number, is_busy and host, as long as it
+ * keeps the lock on that byte of the file.  A host has the place that its name's digest has taken
+ * first.  All else are counters that only grow. */
 struct pool {
 	_Atomic uint64_t counters[METRICS_COUNTER_COUNT];
 	_Atomic uint64_t requests[HTTP_ROLE_COUNT][STATUS_COUNT];
@@ -42,13 +55,27 @@ struct pool {
 		_Atomic uint64_t buckets[BUCKET_COUNT];
 		_Atomic uint64_t sum_us;
 	} durations[HTTP_WORK_COUNT];
+	struct {
+		_Atomic uint64_t digest; /* 0: free */
+		_Atomic uint64_t state, refusals;
+		_Atomic int64_t lag_ms;  /* negative: not known */
+		_Atomic int64_t seen_ms; /* by clock_ms, which is the machine's */
+	} hosts[HOSTS_SHARED_MAX];
 	_Atomic uint8_t is_busy[WORKERS_MAX];
+	_Atomic uint8_t host[WORKERS_MAX]; /* to which it is connected: its place + 1; 0: none */
 };
 
 static struct pool own; /* until there is a file */
 static struct pool *pool = &own;
 static int pool_fd = -1;
 static int worker_number; /* this worker's place in is_busy; -1: there was none left */
+
+/* The hosts of this worker, in its order. */
+static struct {
+	char name[HOST_NAME_SIZE];
+	size_t place; /* in the pool's */
+} hosts[HOSTS_OWN_MAX];
+static unsigned host_count;
 
 /* Whether some other process has the lock on a worker's byte. */
 static bool is_worker_alive(int number)
@@ -82,6 +109,7 @@ bool metrics_open(const char *path)
 	worker_number = pool_fd >= 0 ? take_number(0) : 0;
 	if (worker_number >= 0)
 		atomic_store(&pool->is_busy[worker_number], 0);
+	metrics_use_host(0);
 	return is_good;
 }
 
@@ -100,6 +128,56 @@ int metrics_take_number(uint64_t socket_id)
 void metrics_count(enum metrics_counter counter, uint64_t count)
 {
 	add(&pool->counters[counter], count);
+}
+
+/* FNV-1a; never 0. */
+static uint64_t digest_of(const char *name)
+{
+	uint64_t digest = 14695981039346656037u;
+
+	for (; *name != '\0'; name++)
+		digest = (digest ^ (unsigned char)*name) * 1099511628211u;
+	return digest | 1;
+}
+
+unsigned metrics_add_host(const char *name)
+{
+	uint64_t digest = digest_of(name);
+
+	if (host_count == HOSTS_OWN_MAX)
+		return 0;
+	for (size_t i = 0; i < HOSTS_SHARED_MAX; i++) {
+		size_t place = (digest + i) % HOSTS_SHARED_MAX;
+		uint64_t found = 0;
+		if (!atomic_compare_exchange_strong(&pool->hosts[place].digest, &found, digest) &&
+		    found != digest)
+			continue;
+		struct text text = TEXT_IN(hosts[host_count].name);
+		text_add(&text, slice_of(name));
+		text_end(&text);
+		hosts[host_count++].place = place;
+		return host_count;
+	}
+	return 0;
+}
+
+bool metrics_note_host(unsigned number, enum metrics_host_state state, double lag_ms)
+{
+	if (number == 0)
+		return false;
+	size_t place = hosts[number - 1].place;
+	atomic_store(&pool->hosts[place].lag_ms, lag_ms >= 0 ? (int64_t)lag_ms : -1);
+	atomic_store(&pool->hosts[place].seen_ms, (int64_t)clock_ms());
+	if (state == METRICS_HOST_STALE)
+		add(&pool->hosts[place].refusals, 1);
+	return atomic_exchange(&pool->hosts[place].state, state) != state;
+}
+
+void metrics_use_host(unsigned number)
+{
+	if (worker_number >= 0)
+		atomic_store(&pool->host[worker_number],
+		             (uint8_t)(number > 0 ? hosts[number - 1].place + 1 : 0));
 }
 
 static void set_busy(uint8_t is_busy)
@@ -181,20 +259,90 @@ static void write_durations(struct text *text)
 		write_durations_of(text, (enum http_work)work);
 }
 
-static void write_workers(struct text *text)
-{
-	uint64_t worker_count = 1, busy_count = 1; /* this one: it answers */
+/* Who is alive, and at what. */
+struct census {
+	uint64_t workers, busy;
+	uint64_t on_host[HOSTS_SHARED_MAX + 1]; /* by place + 1 */
+};
 
-	for (int number = 0; pool_fd >= 0 && number < WORKERS_MAX; number++) {
-		if (number == worker_number || !is_worker_alive(number))
+static struct census take_census(void)
+{
+	struct census census = {.workers = 1, .busy = 1}; /* this one: it answers */
+
+	for (int number = 0; number < WORKERS_MAX; number++) {
+		bool is_other = number != worker_number;
+		if (is_other && (pool_fd < 0 || !is_worker_alive(number)))
 			continue;
-		worker_count++;
-		busy_count += atomic_load(&pool->is_busy[number]);
+		census.workers += is_other;
+		census.busy += is_other ? atomic_load(&pool->is_busy[number]) : 0;
+		census.on_host[atomic_load(&pool->host[number])]++;
 	}
+	return census;
+}
+
+static void write_workers(struct text *text, const struct census *census)
+{
 	write_head(text, "workers", "gauge", "Workers of the pool that are alive.");
-	write_value(text, "workers", worker_count);
+	write_value(text, "workers", census->workers);
 	write_head(text, "requests_in_flight", "gauge", "Requests that workers are at, this one too.");
-	write_value(text, "requests_in_flight", busy_count);
+	write_value(text, "requests_in_flight", census->busy);
+}
+
+/* What is told of each host; a negative number is not known, and left out. */
+enum host_number { HOST_STATE, HOST_LAG, HOST_UNSEEN, HOST_WORKERS, HOST_REFUSALS };
+static const struct {
+	const char *name, *type, *help;
+} host_numbers[] = {
+    [HOST_STATE] = {"state", "gauge", "1 for what the last look at the host found."},
+    [HOST_LAG] = {"lag_seconds", "gauge", "How old the data of a replica was at the last look."},
+    [HOST_UNSEEN] = {"unseen_seconds", "gauge", "Seconds since the last look at the host."},
+    [HOST_WORKERS] = {"workers", "gauge", "Workers that are connected to the host."},
+    [HOST_REFUSALS] = {"refusals_total", "counter",
+                       "Looks at a replica that was too far behind, or did not say."},
+};
+
+static double host_number_of(enum host_number number, size_t place, const struct census *census)
+{
+	uint64_t state = atomic_load(&pool->hosts[place].state);
+
+	switch (number) {
+	case HOST_STATE:
+		return 1;
+	case HOST_LAG:
+		return state == METRICS_HOST_REPLICA || state == METRICS_HOST_STALE
+		           ? (double)atomic_load(&pool->hosts[place].lag_ms) / 1e3
+		           : -1;
+	case HOST_UNSEEN:
+		return state == METRICS_HOST_UNKNOWN
+		           ? -1
+		           : clock_ms() / 1e3 - (double)atomic_load(&pool->hosts[place].seen_ms) / 1e3;
+	case HOST_WORKERS:
+		return (double)census->on_host[place + 1];
+	case HOST_REFUSALS:
+		return (double)atomic_load(&pool->hosts[place].refusals);
+	}
+	return -1;
+}
+
+static void write_hosts(struct text *text, const struct census *census)
+{
+	char name[64];
+
+	for (size_t i = 0; i < sizeof host_numbers / sizeof host_numbers[0]; i++) {
+		snprintf(name, sizeof name, "database_host_%s", host_numbers[i].name);
+		write_head(text, name, host_numbers[i].type, host_numbers[i].help);
+		for (unsigned host = 0; host < host_count; host++) {
+			size_t place = hosts[host].place;
+			double value = host_number_of((enum host_number)i, place, census);
+			if (value < 0)
+				continue;
+			text_add_format(text, "usage_record_api_%s{host=\"%s\"", name, hosts[host].name);
+			if (i == HOST_STATE)
+				text_add_format(text, ",state=\"%s\"",
+				                host_states[atomic_load(&pool->hosts[place].state)]);
+			text_add_format(text, "} %.*f\n", i == HOST_LAG || i == HOST_UNSEEN ? 3 : 0, value);
+		}
+	}
 }
 
 void metrics_write(struct text *text)
@@ -211,5 +359,7 @@ void metrics_write(struct text *text)
 		write_head(text, counters[i].name, "counter", counters[i].help);
 		write_value(text, counters[i].name, atomic_load(&pool->counters[i]));
 	}
-	write_workers(text);
+	struct census census = take_census();
+	write_workers(text, &census);
+	write_hosts(text, &census);
 }

@@ -22,7 +22,18 @@ enum metrics_counter {
 	METRICS_COUNTER_COUNT
 };
 
-enum { METRICS_TEXT_SIZE = 16 * 1024 };
+/* What a look at a host of the database found; in words in metrics.c. */
+enum metrics_host_state {
+	METRICS_HOST_UNKNOWN, /* nobody has looked yet */
+	METRICS_HOST_PRIMARY, /* writable */
+	METRICS_HOST_REPLICA, /* read-only, and not behind for longer than it may be */
+	METRICS_HOST_STALE,   /* read-only, and longer, or it does not say */
+	METRICS_HOST_UNFIT,   /* it was reached, but does not do */
+	METRICS_HOST_DOWN,    /* it was not reached, or said no more */
+	METRICS_HOST_STATE_COUNT
+};
+
+enum { METRICS_TEXT_SIZE = 32 * 1024 };
 
 /*
  * Joins the pool whose numbers are in the file path, see shared.h; "" for a pool of this
@@ -36,6 +47,17 @@ bool metrics_open(const char *path);
 int metrics_take_number(uint64_t socket_id);
 
 void metrics_count(enum metrics_counter counter, uint64_t count);
+
+/* Has a host of the database be known by its name, once metrics_open was called; its number, from
+ * 1 on.  0: one too many, and it is not counted. */
+unsigned metrics_add_host(const char *name);
+
+/* Notes what a look at a host found, with how far behind it was; negative: it is not known.
+ * Whether the state is another than that of the pool's last look. */
+bool metrics_note_host(unsigned number, enum metrics_host_state state, double lag_ms);
+
+/* Tells which host this worker is connected to; 0: none. */
+void metrics_use_host(unsigned number);
 
 /* A request begins and ends; in between it is in flight.  Durations are those of calls
  * alone.  A status that is not counted apart counts as 500. */

@@ -132,6 +132,53 @@ static void test_metrics_of_a_pool_outlive_its_workers(void **state)
 	assert_line("requests_total{role=\"call\",status=\"200\"} 28");
 }
 
+static void be_at_the_second(void)
+{
+	metrics_add_host("b:1");
+	metrics_use_host(metrics_add_host("a"));
+}
+
+static void test_metrics_of_hosts(void **state)
+{
+	unsigned a = metrics_add_host("a"), b = metrics_add_host("b:1");
+
+	(void)state;
+	assert_line("database_host_state{host=\"a\",state=\"unknown\"} 1");
+	assert_line("database_host_workers{host=\"a\"} 0");
+	assert_null(strstr(written(), "host_lag_seconds{"));
+	assert_null(strstr(written(), "host_unseen_seconds{"));
+	assert_true(metrics_note_host(a, METRICS_HOST_PRIMARY, -1));
+	assert_true(metrics_note_host(b, METRICS_HOST_REPLICA, 1250));
+	assert_false(metrics_note_host(b, METRICS_HOST_REPLICA, 1500));
+	assert_line("database_host_state{host=\"a\",state=\"primary\"} 1");
+	assert_line("database_host_lag_seconds{host=\"b:1\"} 1.500");
+	assert_line("database_host_refusals_total{host=\"b:1\"} 0");
+	assert_true(metrics_note_host(b, METRICS_HOST_STALE, -1));
+	assert_false(metrics_note_host(b, METRICS_HOST_STALE, 70000));
+	assert_line("database_host_state{host=\"b:1\",state=\"stale\"} 1");
+	assert_line("database_host_lag_seconds{host=\"b:1\"} 70.000");
+	assert_line("database_host_refusals_total{host=\"b:1\"} 2");
+
+	metrics_use_host(b);
+	pid_t other = start_worker(be_at_the_second); /* in an order of its own */
+	assert_line("database_host_workers{host=\"a\"} 1");
+	assert_line("database_host_workers{host=\"b:1\"} 1");
+	kill_worker(other);
+	assert_line("database_host_workers{host=\"a\"} 0");
+	metrics_use_host(0);
+	assert_line("database_host_workers{host=\"b:1\"} 0");
+
+	assert_false(metrics_note_host(0, METRICS_HOST_DOWN, -1));
+	for (int i = 2; i < 8; i++) { /* the longest names leave room for all else */
+		char name[272];
+		memset(name, 'a' + i, sizeof name);
+		name[sizeof name - 1] = '\0';
+		assert_true(metrics_note_host(metrics_add_host(name), METRICS_HOST_STALE, 1e6));
+	}
+	assert_int_equal(metrics_add_host("one too many"), 0);
+	written();
+}
+
 static void test_metrics_of_a_file_that_cannot_be(void **state)
 {
 	(void)state;
@@ -154,6 +201,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_metrics_of_one_worker),
 	    cmocka_unit_test(test_metrics_of_a_pool_outlive_its_workers),
+	    cmocka_unit_test(test_metrics_of_hosts),
 	    cmocka_unit_test(test_metrics_of_a_file_that_cannot_be),
 	};
 	close(mkstemp(path));
