@@ -67,8 +67,7 @@ static void spread(struct database *database)
 	struct stat listener;
 	int number = fstat(STDIN_FILENO, &listener) == 0 ? metrics_take_number(listener.st_ino) : -1;
 
-	if (number >= 0)
-		database_set_worker(database, (unsigned)number);
+	database_set_worker(database, number);
 }
 
 static int serve(const struct settings *settings)

@@ -54,14 +54,17 @@ static const struct setting {
     {"DB_PORT", SETTING_NUMBER, AT(database.port), "0",
      "port of hosts that come without one; 0: the client library's default", 0, 65535, NULL, 0},
     {"DB_READS", SETTING_WORD, AT(database.reads), "primary",
-     "hosts that pages come from: the primary, or all writable ones, as in a Galera cluster", 0, 0,
-     reads_names, DATABASE_READS_COUNT},
+     "hosts that pages come from: the primary, or all: Galera's nodes, replicas by DB_STALENESS_S", 0,
+     0, reads_names, DATABASE_READS_COUNT},
     {"DB_READ_TIMEOUT_S", SETTING_NUMBER, AT(database.connection.read_timeout_s), "7",
      "seconds of silence after which a connection counts as dead", 1, 600, NULL, 0},
     {"DB_RETURN_AFTER_S", SETTING_NUMBER, AT(database.return_after_s), "10",
      "seconds after which the choice among several hosts is looked at again", 1, 3600, NULL, 0},
     {"DB_SOCKET", SETTING_TEXT, AT(database.connection.socket), "",
      "path of the database's unix socket; DB_HOST does not count then", 0, 0, NULL, 0},
+    {"DB_STALENESS_S", SETTING_NUMBER, AT(database.staleness_s), "0",
+     "seconds that a replica may be behind, by the heartbeat; from 2; 0: it is not asked", 0, 3600,
+     NULL, 0},
     {"DB_STATEMENT_TIMEOUT_MS", SETTING_NUMBER, AT(database.connection.statement_timeout_ms),
      "5000", "milliseconds that the database may spend on a page", 10, 600000, NULL, 0},
     {"DB_TLS", SETTING_WORD, AT(database.connection.tls), "off",
@@ -219,6 +222,12 @@ static bool check_together(const struct settings *settings, FILE *err)
 	if (connection->statement_timeout_ms >= connection->read_timeout_s * 1000) {
 		fprintf(err, "usage-record-api: " PREFIX "DB_STATEMENT_TIMEOUT_MS must be less than " PREFIX
 		             "DB_READ_TIMEOUT_S, or no statement would ever reach its limit\n");
+		is_good = false;
+	}
+	if (database->staleness_s == 1) {
+		fputs("usage-record-api: " PREFIX "DB_STALENESS_S must be 0 or at least 2, since the "
+		      "heartbeat comes once a second\n",
+		      err);
 		is_good = false;
 	}
 	if (connection->tls == CONNECTION_TLS_VERIFY && connection->tls_ca[0] == '\0') {

@@ -70,7 +70,8 @@ static enum keys_status find_owner(struct authorizer *authorizer, const unsigned
 	if (status == KEYS_FOUND) {
 		memcpy(memory->hash, hash, KEYS_HASH_LEN);
 		memory->owner = found;
-		memory->until_ms = clock_ms() + authorizer->memory_ms;
+		/* A replica's word is as old already. */
+		memory->until_ms = clock_ms() + authorizer->memory_ms - found.age_ms;
 	}
 	return status;
 }

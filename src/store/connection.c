@@ -3,6 +3,7 @@
 
 #include <errmsg.h>
 #include <errno.h>
+#include <math.h>
 #if !HAVE_DECL_MYSQL_OPT_SSL_MODE
 #include <ma_pvio.h>
 #endif
@@ -350,7 +351,28 @@ static bool is_off(const char *value)
 	" AND SUM(MEMBER_ID = @@server_uuid AND MEMBER_STATE = 'ONLINE') = 1"                          \
 	" FROM performance_schema.replication_group_members)"
 
-enum connection_standing connection_look(struct connection *connection, double limit_ms)
+/* How old the data of a replica is at the most: all that the primary had committed before it
+ * renewed the heartbeat is there, too.  False when the connection is lost. */
+static bool ask_age(MYSQL *handle, double limit_ms, double *age_ms)
+{
+	static const char sql[] =
+	    "SELECT TIMESTAMPDIFF(MICROSECOND, beat_time, UTC_TIMESTAMP(6)) FROM heartbeat";
+	MYSQL_RES *result = NULL;
+	MYSQL_ROW row;
+
+	*age_ms = INFINITY;
+	if (!ask(handle, sql, limit_ms, &result)) {
+		unsigned error = mysql_errno(handle);
+		return error < CR_MIN_ERROR || error > CR_MAX_ERROR; /* the server's: no such table, ... */
+	}
+	if (result != NULL && (row = mysql_fetch_row(result)) != NULL && row[0] != NULL)
+		*age_ms = strtod(row[0], NULL) / 1e3;
+	mysql_free_result(result);
+	return true;
+}
+
+enum connection_standing connection_look(struct connection *connection, double limit_ms,
+                                         double *age_ms)
 {
 	enum connection_standing standing = CONNECTION_GONE;
 	MYSQL_RES *result;
@@ -358,18 +380,23 @@ enum connection_standing connection_look(struct connection *connection, double l
 
 	if (!ask(connection->handle,
 	         connection->is_group_member ? STANDING_SQL MAJORITY_SQL : STANDING_SQL, limit_ms,
-	         &result)) {
-		log_message(LOG_LEVEL_WARNING, "%s does not say what it is: %u %s",
-		            mysql_get_host_info(connection->handle), mysql_errno(connection->handle),
-		            mysql_error(connection->handle));
-		return CONNECTION_GONE;
-	}
+	         &result))
+		goto gone;
 	if ((row = mysql_fetch_row(result)) != NULL)
 		standing = connection->is_group_member && is_off(row[2]) ? CONNECTION_CUT_OFF
 		           : is_off(row[0]) && is_off(row[1])            ? CONNECTION_WRITABLE
 		                                                         : CONNECTION_READ_ONLY;
 	mysql_free_result(result);
+	if (standing == CONNECTION_READ_ONLY && age_ms != NULL &&
+	    !ask_age(connection->handle, limit_ms, age_ms))
+		goto gone;
 	return standing;
+
+gone:
+	log_message(LOG_LEVEL_WARNING, "%s does not say what it is: %u %s",
+	            mysql_get_host_info(connection->handle), mysql_errno(connection->handle),
+	            mysql_error(connection->handle));
+	return CONNECTION_GONE;
 }
 
 /* A place for one more statement: a free one, or that of the least recently used. */

@@ -88,7 +88,11 @@ enum connection_standing {
 	CONNECTION_CUT_OFF,   /* a member of a group that is not in its majority */
 	CONNECTION_GONE,      /* it did not say so within limit_ms, and the connection is lost */
 };
-enum connection_standing connection_look(struct connection *connection, double limit_ms);
+
+/* Asks what the host is; a replica also, where age_ms is not NULL, how old its data is at the most
+ * as the question comes in: by the heartbeat of sql/, INFINITY when none can be read. */
+enum connection_standing connection_look(struct connection *connection, double limit_ms,
+                                         double *age_ms);
 
 /*
  * Gives the prepared statement of key, whose SQL text write_sql writes to a buffer of

@@ -1,26 +1,39 @@
 #include "config.h"
 #include "store/database.h"
 
+#include <math.h>
 #include <poll.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
+#include "base/text.h"
 
 /* So often one request may be tried, besides once on each host. */
 enum { TRIES_MORE = 2 };
+
+/* What a look at a host has found. */
+struct look {
+	size_t host;
+	enum connection_standing standing;
+	double fresh_until_ms; /* until when its data is not too old, whatever befalls it meanwhile */
+};
 
 struct database {
 	const struct database_options *options;
 	const char *const *probes;
 	struct hosts hosts;
-	double not_before_ms[HOSTS_MAX]; /* when each may be connected to again; clock_ms */
-	struct connection *connection;   /* NULL: none */
-	size_t host;                     /* to which */
-	enum connection_standing standing;
-	double ask_at_ms;    /* when the host at hand is to be asked what it is */
-	double last_used_ms; /* when it last gave a sign of life */
-	double look_at_ms;   /* when to look for a better host */
+	struct {
+		double not_before_ms; /* when it may be connected to again; clock_ms */
+		bool is_stale;        /* a replica, too far behind when last seen */
+		unsigned number;      /* in metrics; 0: none */
+	} state[HOSTS_MAX];
+	struct connection *connection; /* NULL: none */
+	struct look at;                /* what it leads to */
+	double ask_at_ms;              /* when the host at hand is to be asked what it is */
+	double last_used_ms;           /* when it last gave a sign of life */
+	double look_at_ms;             /* when to look for a better host */
 	double look_wait_ms;
 	bool is_patient;   /* a request may wait for a connection: none has in vain */
 	bool has_snapshot; /* a transaction is open */
@@ -40,10 +53,33 @@ struct database *database_open(const struct database_options *options, const cha
 	return database;
 }
 
-void database_set_worker(struct database *database, unsigned number)
+static void name_host(const struct database *database, const struct host *host, char *name,
+                      size_t size)
 {
-	if (database->options->reads == DATABASE_READS_ALL)
-		hosts_spread(&database->hosts, number);
+	struct text text = {.data = name, .size = size};
+
+	if (database->options->connection.socket[0] != '\0')
+		TEXT_ADD(&text, "socket");
+	else if (host->name[0] == '\0')
+		TEXT_ADD(&text, "default");
+	else if (host->port == 0)
+		text_add(&text, slice_of(host->name));
+	else
+		text_add_format(&text, strchr(host->name, ':') != NULL ? "[%s]:%u" : "%s:%u", host->name,
+		                host->port);
+	text_end(&text);
+}
+
+void database_set_worker(struct database *database, int number)
+{
+	char name[HOSTS_NAME_SIZE + sizeof "[]:65535"];
+
+	if (number >= 0 && database->options->reads == DATABASE_READS_ALL)
+		hosts_spread(&database->hosts, (unsigned)number);
+	for (size_t i = 0; i < database->hosts.count; i++) {
+		name_host(database, &database->hosts.hosts[i], name, sizeof name);
+		database->state[i].number = metrics_add_host(name);
+	}
 }
 
 static void disconnect(struct database *database)
@@ -51,12 +87,22 @@ static void disconnect(struct database *database)
 	connection_close(database->connection);
 	database->connection = NULL;
 	database->has_snapshot = false;
+	metrics_use_host(0);
+}
+
+static void leave_alone(struct database *database, size_t host, enum metrics_host_state state)
+{
+	/* Of a replica that is too far behind it is noted where it is judged. */
+	if (state != METRICS_HOST_STALE)
+		metrics_note_host(database->state[host].number, state, -1);
+	database->state[host].not_before_ms =
+	    clock_ms() + (state == METRICS_HOST_DOWN ? DATABASE_BACK_OFF_MS : DATABASE_UNFIT_MS);
 }
 
 /* Leaves the host at hand alone for a while. */
-static void leave_host(struct database *database, double for_ms)
+static void leave_host(struct database *database, enum metrics_host_state state)
 {
-	database->not_before_ms[database->host] = clock_ms() + for_ms;
+	leave_alone(database, database->at.host, state);
 	disconnect(database);
 }
 
@@ -97,63 +143,136 @@ void database_abandon(struct database *database)
 	connection_abandon(database->connection);
 }
 
-static bool is_usable(const struct database *database, enum connection_standing standing)
+/* Whether a host of that standing is as good as any: a primary, or where the workers are spread
+ * over replicas, too. */
+static bool is_as_good(const struct database *database, enum connection_standing standing)
 {
 	return standing == CONNECTION_WRITABLE ||
-	       (standing == CONNECTION_READ_ONLY && !database->options->connection.is_writer);
+	       (database->options->reads == DATABASE_READS_ALL && database->options->staleness_s > 0);
+}
+
+/* Says once, when nobody has before, why a replica is not used. */
+static void refuse_replica(struct database *database, size_t host, MYSQL *handle, double age_ms)
+{
+	const char *name = mysql_get_host_info(handle);
+	bool is_silent = isinf(age_ms);
+
+	database->state[host].is_stale = true;
+	if (!metrics_note_host(database->state[host].number, METRICS_HOST_STALE,
+	                       is_silent ? -1 : age_ms))
+		return;
+	if (is_silent)
+		log_message(LOG_LEVEL_WARNING, "%s is not used: it has no heartbeat: %s", name,
+		            mysql_errno(handle) != 0 ? mysql_error(handle) : "the table is empty");
+	else if (age_ms < 0)
+		log_message(LOG_LEVEL_WARNING, "%s is not used: its clock is %.1f s behind the primary's",
+		            name, -age_ms / 1e3);
+	else
+		log_message(LOG_LEVEL_WARNING, "%s is not used: what it shows may be %.1f s old", name,
+		            age_ms / 1e3);
+}
+
+/* Whether a replica is not too far behind, which said its age when it was asked at asked_ms. */
+static bool is_fresh(struct database *database, struct look *found, MYSQL *handle, double asked_ms,
+                     double age_ms)
+{
+	double bound_ms = database->options->staleness_s * 1e3;
+	bool *is_stale = &database->state[found->host].is_stale;
+
+	if (age_ms > bound_ms || age_ms < -DATABASE_CLOCKS_MS) {
+		refuse_replica(database, found->host, handle, age_ms);
+		return false;
+	}
+	if (*is_stale && age_ms > bound_ms - DATABASE_BEAT_MS)
+		return false;
+	*is_stale = false;
+	/* By then its data may be as old as the bound, should it have stopped behind this look. */
+	found->fresh_until_ms = asked_ms + bound_ms - (age_ms > 0 ? age_ms : 0);
+	if (metrics_note_host(database->state[found->host].number, METRICS_HOST_REPLICA, age_ms))
+		log_message(LOG_LEVEL_INFO, "%s may be used: what it shows is %.1f s old",
+		            mysql_get_host_info(handle), age_ms / 1e3);
+	return true;
+}
+
+/* Looks at a host, which has to answer within limit_ms; whether it may be used. */
+static bool look_at(struct database *database, struct connection *connection, double limit_ms,
+                    struct look *found)
+{
+	const struct database_options *options = database->options;
+	bool has_bound = options->staleness_s > 0 && !options->connection.is_writer;
+	double asked_ms = clock_ms(), age_ms;
+	MYSQL *handle = connection_handle(connection);
+	const char *fault = NULL;
+
+	found->standing = connection_look(connection, limit_ms, has_bound ? &age_ms : NULL);
+	found->fresh_until_ms = INFINITY;
+	switch (found->standing) {
+	case CONNECTION_WRITABLE:
+		database->state[found->host].is_stale = false;
+		metrics_note_host(database->state[found->host].number, METRICS_HOST_PRIMARY, -1);
+		return true;
+	case CONNECTION_READ_ONLY:
+		if (has_bound)
+			return is_fresh(database, found, handle, asked_ms, age_ms);
+		metrics_note_host(database->state[found->host].number, METRICS_HOST_REPLICA, -1);
+		fault = options->connection.is_writer ? "it is read-only" : NULL;
+		break;
+	case CONNECTION_CUT_OFF:
+		fault = "it is cut off from the majority of its group";
+		break;
+	case CONNECTION_GONE:
+		return false; /* it was said why */
+	}
+	if (fault != NULL)
+		log_message(LOG_LEVEL_WARNING, "%s is not used: %s", mysql_get_host_info(handle), fault);
+	return fault == NULL;
 }
 
 /* A connection to a host that is usable, and what that is; NULL leaves the host alone for a
  * while. */
-static struct connection *connect_host(struct database *database, size_t host,
-                                       enum connection_standing *standing)
+static struct connection *connect_host(struct database *database, size_t host, struct look *found)
 {
-	static const char *const faults[] = {
-	    [CONNECTION_READ_ONLY] = "it is read-only",
-	    [CONNECTION_CUT_OFF] = "it is cut off from the majority of its group",
-	    [CONNECTION_GONE] = "it does not say what it is"};
 	const struct connection_options *options = &database->options->connection;
 	bool is_reached;
 
-	if (clock_ms() < database->not_before_ms[host])
+	if (clock_ms() < database->state[host].not_before_ms)
 		return NULL;
+	found->host = host;
+	found->standing = CONNECTION_GONE;
 	struct connection *connection =
 	    connection_open(options, database->probes, &database->hosts.hosts[host], &is_reached);
-	if (connection != NULL) {
-		*standing = connection_look(connection, options->connect_timeout_s * 1e3);
-		if (is_usable(database, *standing))
-			return connection;
-		log_message(LOG_LEVEL_WARNING, "%s is not used: %s",
-		            mysql_get_host_info(connection_handle(connection)), faults[*standing]);
-		connection_close(connection);
-	}
-	database->not_before_ms[host] =
-	    clock_ms() + (is_reached ? DATABASE_UNFIT_MS : DATABASE_BACK_OFF_MS);
+	if (connection != NULL &&
+	    look_at(database, connection, options->connect_timeout_s * 1e3, found))
+		return connection;
+	connection_close(connection);
+	leave_alone(database, host,
+	            found->standing == CONNECTION_READ_ONLY ? METRICS_HOST_STALE
+	            : is_reached                            ? METRICS_HOST_UNFIT
+	                                                    : METRICS_HOST_DOWN);
 	return NULL;
 }
 
-/* Of the other hosts from the preferred one up to end: a writable one, whose data is never behind,
- * else the first that is usable at all. */
-static struct connection *connect_best(struct database *database, size_t end, size_t *host,
-                                       enum connection_standing *standing)
+/* Of the other hosts from the preferred one up to end: one that is as good as any, else the first
+ * that is usable at all. */
+static struct connection *connect_best(struct database *database, size_t end, struct look *best)
 {
 	struct connection *replica = NULL;
 
 	for (size_t i = 0; i < end; i++) {
-		enum connection_standing found;
+		struct look found;
 		struct connection *connection;
-		if ((database->connection != NULL && i == database->host) ||
+		if ((database->connection != NULL && i == database->at.host) ||
 		    (connection = connect_host(database, i, &found)) == NULL)
 			continue;
-		if (found == CONNECTION_WRITABLE || replica == NULL) {
+		bool is_best = is_as_good(database, found.standing);
+		if (is_best || replica == NULL) {
 			connection_close(replica);
 			replica = connection;
-			*host = i;
-			*standing = found;
+			*best = found;
 		} else {
 			connection_close(connection);
 		}
-		if (found == CONNECTION_WRITABLE)
+		if (is_best)
 			break;
 	}
 	return replica;
@@ -165,24 +284,33 @@ static void look_later(struct database *database, double wait_ms)
 	database->look_at_ms = clock_ms() + wait_ms;
 }
 
-static void use_connection(struct database *database, struct connection *connection, size_t host,
-                           enum connection_standing standing)
+/* When the host at hand is to be asked again: now and then, and before its data is too old. */
+static void ask_later(struct database *database)
+{
+	double ask_at_ms = clock_ms() + DATABASE_LOOK_MS;
+
+	database->ask_at_ms =
+	    ask_at_ms < database->at.fresh_until_ms ? ask_at_ms : database->at.fresh_until_ms;
+}
+
+static void use_connection(struct database *database, struct connection *connection,
+                           const struct look *found)
 {
 	MYSQL *handle = connection_handle(connection);
 
 	disconnect(database);
 	database->connection = connection;
-	database->host = host;
-	database->standing = standing;
+	database->at = *found;
 	database->last_used_ms = clock_ms();
-	database->ask_at_ms = database->last_used_ms + DATABASE_LOOK_MS;
+	ask_later(database);
 	database->is_patient = true;
+	metrics_use_host(database->state[found->host].number);
 	look_later(database, database->options->return_after_s * 1e3);
 	log_message(LOG_LEVEL_INFO, "connected to %s, server %s%s", mysql_get_host_info(handle),
 	            mysql_get_server_info(handle),
-	            standing == CONNECTION_READ_ONLY ? ", read-only, may be behind"
-	            : host > 0                       ? ", not the preferred host"
-	                                             : "");
+	            found->standing == CONNECTION_READ_ONLY ? ", read-only, may be behind"
+	            : found->host > 0                       ? ", not the preferred host"
+	                                                    : "");
 }
 
 /*
@@ -191,60 +319,53 @@ static void use_connection(struct database *database, struct connection *connect
  */
 static void check_host(struct database *database)
 {
+	struct look found = {.host = database->at.host};
 	double now_ms = clock_ms();
 	bool is_idle = now_ms - database->last_used_ms >= DATABASE_IDLE_MS;
 
 	if (!is_idle && now_ms < database->ask_at_ms)
 		return;
-	enum connection_standing standing = connection_look(
-	    database->connection,
-	    is_idle ? DATABASE_IDLE_LOOK_MS : database->options->connection.read_timeout_s * 1e3);
-	database->ask_at_ms = clock_ms() + DATABASE_LOOK_MS;
-	switch (standing) {
-	case CONNECTION_WRITABLE:
-		database->standing = standing;
-		break;
-	case CONNECTION_READ_ONLY:
-		if (database->standing == CONNECTION_READ_ONLY)
-			break;
+	bool is_usable = look_at(
+	    database, database->connection,
+	    is_idle ? DATABASE_IDLE_LOOK_MS : database->options->connection.read_timeout_s * 1e3,
+	    &found);
+	if (found.standing == CONNECTION_GONE) {
+		disconnect(database);
+	} else if (!is_usable) {
+		leave_host(database, found.standing == CONNECTION_READ_ONLY ? METRICS_HOST_STALE
+		                                                            : METRICS_HOST_UNFIT);
+	} else if (found.standing == CONNECTION_READ_ONLY &&
+	           database->at.standing == CONNECTION_WRITABLE) {
 		log_message(LOG_LEVEL_WARNING, "the database is no longer writable, looking for another");
 		disconnect(database);
-		break;
-	case CONNECTION_CUT_OFF:
-		log_message(LOG_LEVEL_WARNING, "the database is cut off from the majority of its group");
-		leave_host(database, DATABASE_UNFIT_MS);
-		break;
-	case CONNECTION_GONE:
-		disconnect(database);
-		break;
+	} else {
+		database->at = found;
+		ask_later(database);
 	}
 }
 
 /* The instant at which the first host may be connected to again. */
 static double next_try_ms(const struct database *database)
 {
-	double next_ms = database->not_before_ms[0];
+	double next_ms = INFINITY;
 
-	for (size_t i = 1; i < database->hosts.count; i++)
-		if (database->not_before_ms[i] < next_ms)
-			next_ms = database->not_before_ms[i];
+	for (size_t i = 0; i < database->hosts.count; i++)
+		if (database->state[i].not_before_ms < next_ms)
+			next_ms = database->state[i].not_before_ms;
 	return next_ms;
 }
 
 /* Sees to it that there is a connection, for which a patient request waits until until_ms. */
 static bool ensure_connection(struct database *database, double until_ms)
 {
-	enum connection_standing standing;
-	size_t host;
+	struct look found;
 
-	if (database->connection != NULL)
-		check_host(database);
-	while (database->connection == NULL) {
-		struct connection *connection =
-		    connect_best(database, database->hosts.count, &host, &standing);
+	/* One that was just made is looked at again, too, when the other hosts took too long. */
+	while (database->connection == NULL || (check_host(database), database->connection == NULL)) {
+		struct connection *connection = connect_best(database, database->hosts.count, &found);
 		if (connection != NULL) {
-			use_connection(database, connection, host, standing);
-			break;
+			use_connection(database, connection, &found);
+			continue;
 		}
 		double wait_ms = next_try_ms(database) - clock_ms();
 		if (!database->is_patient || clock_ms() + wait_ms > until_ms) {
@@ -256,21 +377,27 @@ static bool ensure_connection(struct database *database, double until_ms)
 	return true;
 }
 
+double database_age_ms(const struct database *database)
+{
+	double left_ms = database->at.fresh_until_ms - clock_ms();
+
+	return isinf(left_ms) ? 0 : database->options->staleness_s * 1e3 - left_ms;
+}
+
 void database_tend(struct database *database)
 {
-	enum connection_standing standing;
-	size_t host = 0;
+	struct look found;
 
-	/* Better than a writable host are those before it, than a replica all others. */
-	bool is_writable = database->standing == CONNECTION_WRITABLE;
-	size_t end = is_writable ? database->host : database->hosts.count;
+	/* Better than one that is as good as any are those before it, than another one all. */
+	bool is_settled = is_as_good(database, database->at.standing);
+	size_t end = is_settled ? database->at.host : database->hosts.count;
 	if (database->connection == NULL || end == 0 || database->hosts.count == 1 ||
 	    clock_ms() < database->look_at_ms)
 		return;
-	struct connection *connection = connect_best(database, end, &host, &standing);
+	struct connection *connection = connect_best(database, end, &found);
 	if (connection != NULL &&
-	    (standing == CONNECTION_WRITABLE || (!is_writable && host < database->host))) {
-		use_connection(database, connection, host, standing);
+	    (is_as_good(database, found.standing) || (!is_settled && found.host < database->at.host))) {
+		use_connection(database, connection, &found);
 		return;
 	}
 	connection_close(connection);
@@ -299,15 +426,15 @@ static bool heal(struct database *database, enum database_status status, double 
 	case DATABASE_LOST:
 		/* The first time it may be this connection alone. */
 		if (*try_count > 1)
-			leave_host(database, DATABASE_BACK_OFF_MS);
+			leave_host(database, METRICS_HOST_DOWN);
 		disconnect(database);
 		break;
 	case DATABASE_UNFIT:
-		leave_host(database, DATABASE_UNFIT_MS);
+		leave_host(database, METRICS_HOST_UNFIT);
 		break;
 	case DATABASE_SILENT:
 		/* Another host is asked, but not one after the other; the same one is not. */
-		leave_host(database, DATABASE_BACK_OFF_MS);
+		leave_host(database, METRICS_HOST_DOWN);
 		database->is_patient = has_others;
 		if (!has_others || clock_ms() > until_ms + DATABASE_UNFIT_MS)
 			return false;

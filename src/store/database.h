@@ -23,6 +23,11 @@ enum {
 	DATABASE_UNFIT_MS = 1000,
 	/* How often the host at hand is asked what it is. */
 	DATABASE_LOOK_MS = 1000,
+	/* A replica that was too far behind is taken again once it is less so by a heartbeat, or one
+	 * whose age goes up and down about the bound would be left and taken each second. */
+	DATABASE_BEAT_MS = 1000,
+	/* How far a heartbeat may lie in the future by the replica's clock. */
+	DATABASE_CLOCKS_MS = 1000,
 	/* For how long a connection is trusted that was not used, and how long it may then take to
 	 * answer: a device between may have forgotten it. */
 	DATABASE_IDLE_MS = 1000,
@@ -32,7 +37,8 @@ enum {
 /* Which hosts pages come from. */
 enum database_reads {
 	DATABASE_READS_PRIMARY, /* the first one that is writable */
-	DATABASE_READS_ALL,     /* all that are writable, the workers spread over them */
+	DATABASE_READS_ALL,     /* the workers are spread over all that are writable, and over the
+	                         * replicas where staleness_s is set */
 	DATABASE_READS_COUNT
 };
 
@@ -42,6 +48,12 @@ struct database_options {
 	unsigned port;                        /* of hosts that come without one */
 	unsigned return_after_s;              /* how often to look for a better host */
 	enum database_reads reads;
+	/*
+	 * How old the data of a replica may be: what was committed on the primary longer than that
+	 * before database_run was called is seen by attempt.  0: nothing bounds it, and replicas are
+	 * used only while no host is writable.
+	 */
+	unsigned staleness_s;
 };
 
 struct database;
@@ -87,8 +99,13 @@ enum database_status database_go_on(struct database *database,
 /* Ends the snapshot; no fault when it is over already. */
 void database_end_snapshot(struct database *database);
 
-/* Tells which worker of several this is, before the first question. */
-void database_set_worker(struct database *database, unsigned number);
+/* Tells which worker of several this is, before the first question; -1: it is not known.  From
+ * then on metrics know the hosts. */
+void database_set_worker(struct database *database, int number);
+
+/* How old the data of the host at hand is at the most, in milliseconds; 0 on a primary, and where
+ * staleness_s is 0. */
+double database_age_ms(const struct database *database);
 
 /* To be called between two requests: on another host than the preferred one, looks for
  * a better one now and then, which may take the connect timeout of each host. */

@@ -65,6 +65,7 @@ static enum database_status look_up(void *context)
 	if (code == 0) {
 		lookup->is_found = are_equal(lookup->found_hash, lookup->hash);
 		lookup->owner.organization_id_len = organization_len;
+		lookup->owner.age_ms = database_age_ms(lookup->database);
 	} else if (code != MYSQL_NO_DATA) {
 		status = database_error(lookup->database, statement->handle, clock_ms() - start_ms);
 	}

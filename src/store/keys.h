@@ -20,6 +20,7 @@ enum keys_status {
 struct keys_owner {
 	char organization_id[RECORD_ID_LEN_MAX];
 	size_t organization_id_len;
+	double age_ms; /* how long ago a revocation may have been that was not seen yet */
 };
 
 /* A probe, see connection.h: whether a server has the table. */

@@ -77,6 +77,9 @@ static void test_settings_refuses(void **state)
 	     "\"99999999999999999999\"\n"},
 	    {"USAGE_RECORD_API_DB_CONNECT_TIMEOUT_S", "0",
 	     "usage-record-api: USAGE_RECORD_API_DB_CONNECT_TIMEOUT_S must be 1 to 60, not \"0\"\n"},
+	    {"USAGE_RECORD_API_DB_STALENESS_S", "1",
+	     "usage-record-api: USAGE_RECORD_API_DB_STALENESS_S must be 0 or at least 2, since the "
+	     "heartbeat comes once a second\n"},
 	    {"USAGE_RECORD_API_DB_TLS", "on",
 	     "usage-record-api: USAGE_RECORD_API_DB_TLS must be off, required, verify, not \"on\"\n"},
 	    {"USAGE_RECORD_API_LOG_LEVEL", "",

@@ -15,6 +15,7 @@ static const unsigned char abc_hash[KEYS_HASH_LEN] = {
 static struct {
 	bool is_broken, is_revoked;
 	unsigned count; /* how often the table was asked */
+	double age_ms;
 } table;
 
 enum keys_status keys_find(struct database *database,
@@ -26,7 +27,8 @@ enum keys_status keys_find(struct database *database,
 		return KEYS_FAILED;
 	if (table.is_revoked || memcmp(hash, abc_hash, KEYS_HASH_LEN) != 0)
 		return KEYS_UNKNOWN;
-	*owner = (struct keys_owner){.organization_id = "acme", .organization_id_len = 4};
+	*owner = (struct keys_owner){
+	    .organization_id = "acme", .organization_id_len = 4, .age_ms = table.age_ms};
 	return KEYS_FOUND;
 }
 
@@ -131,6 +133,21 @@ static void test_authorizer_remembers_what_it_found(void **state)
 	authorizer_close(authorizer);
 }
 
+/* A replica that is ten seconds behind may not know what was revoked nine seconds ago. */
+static void test_authorizer_counts_the_age_of_an_answer(void **state)
+{
+	struct authorizer *authorizer = authorizer_open(NULL, 60);
+
+	(void)state;
+	table.count = 0;
+	table.age_ms = 60e3;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(check(authorizer, "Key abc", "acme"), AUTHORIZER_ALLOWED);
+	assert_int_equal(table.count, 3);
+	table.age_ms = 0;
+	authorizer_close(authorizer);
+}
+
 static void test_authorizer_asks_each_time_without_a_memory(void **state)
 {
 	struct authorizer *authorizer = authorizer_open(NULL, 0);
@@ -174,6 +191,7 @@ int main(void)
 	    cmocka_unit_test(test_authorizer_check),
 	    cmocka_unit_test(test_authorizer_refuses_long_secrets_unasked),
 	    cmocka_unit_test(test_authorizer_remembers_what_it_found),
+	    cmocka_unit_test(test_authorizer_counts_the_age_of_an_answer),
 	    cmocka_unit_test(test_authorizer_asks_each_time_without_a_memory),
 	    cmocka_unit_test(test_authorizer_says_no_when_it_cannot_ask),
 	    cmocka_unit_test(test_authorizer_says_why_it_has_no_hash),
