@@ -513,6 +513,47 @@ bool connection_execute(MYSQL_STMT *handle, MYSQL_BIND *values, unsigned value_c
 	return mysql_stmt_execute(handle) == 0;
 }
 
+#if HAVE_MYSQL_NET_READ_PACKET && HAVE_MARIADB_STMT_FETCH_FIELDS
+
+const MYSQL_FIELD *connection_fields(MYSQL_STMT *handle)
+{
+	return mariadb_stmt_fetch_fields(handle);
+}
+
+int connection_fetch_packet(MYSQL_STMT *handle, struct slice *packet)
+{
+	enum { END_MARK = 0xfe, END_LEN_MAX = 8 };
+	MYSQL *connection = handle->mysql;
+	unsigned long len = mysql_net_read_packet(connection);
+	const unsigned char *data = connection->net.read_pos;
+	bool is_error = len == packet_error;
+
+	if (!is_error && !(len > 0 && len <= END_LEN_MAX && data[0] == END_MARK)) {
+		*packet = (struct slice){(const char *)data, len};
+		return 0;
+	}
+	/* As mysql_stmt_fetch leaves it when there are no more rows. */
+	handle->state = MYSQL_STMT_FETCH_DONE;
+	connection->status = MYSQL_STATUS_READY;
+	return is_error ? 1 : MYSQL_NO_DATA;
+}
+
+#else
+
+const MYSQL_FIELD *connection_fields(MYSQL_STMT *handle)
+{
+	(void)handle;
+	return NULL;
+}
+
+int connection_fetch_packet(MYSQL_STMT *handle, struct slice *packet)
+{
+	(void)handle, (void)packet;
+	return MYSQL_NO_DATA;
+}
+
+#endif
+
 enum database_status connection_query(struct connection *connection, const char *sql)
 {
 	double start_ms = clock_ms();

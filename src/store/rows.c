@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/packet.h"
 
 #ifndef HAVE_MY_BOOL
 typedef bool my_bool; /* MySQL 8 uses C's bool, MariaDB and older MySQL a char */
@@ -26,8 +27,11 @@ struct rows {
 	struct connection_statement *statement;        /* whose rows are read; NULL: none */
 	enum query_column columns[QUERY_COLUMN_COUNT]; /* of the statement, in their order */
 	size_t column_count;
-	double start_ms; /* when the page was asked for */
-	/* Where the library puts a row. */
+	double start_ms;                               /* when the page was asked for */
+	union packet_value values[QUERY_COLUMN_COUNT]; /* of the row at hand */
+	/* The row is read as a packet; else the library copies it to the buffers below. */
+	bool is_packet;
+	struct packet_column packet_columns[QUERY_COLUMN_COUNT];
 	MYSQL_BIND binds[QUERY_COLUMN_COUNT];
 	my_bool is_null[QUERY_COLUMN_COUNT];
 	my_bool is_truncated[QUERY_COLUMN_COUNT];
@@ -40,6 +44,24 @@ struct rows {
 	 * because statements are shared by all rows of a connection. */
 	unsigned generation;
 };
+
+static bool is_document(enum query_column column)
+{
+	return column == QUERY_META_INFO || column == QUERY_RECORDS;
+}
+
+static enum packet_kind kind_of(enum query_column column)
+{
+	switch (column) {
+	case QUERY_CREATION_TIME:
+	case QUERY_LAST_UPDATE_TIME:
+		return PACKET_TIME;
+	case QUERY_SERIAL_ID:
+		return PACKET_INTEGER;
+	default:
+		return PACKET_TEXT;
+	}
+}
 
 static void bind_column(struct rows *rows, int column, enum enum_field_types type, void *buffer,
                         unsigned long size)
@@ -67,25 +89,22 @@ static bool resize_document(struct rows *rows, int column, unsigned long size)
 static bool bind_row(struct rows *rows)
 {
 	for (int column = 0; column < QUERY_COLUMN_COUNT; column++) {
-		switch ((enum query_column)column) {
-		case QUERY_CREATION_TIME:
-		case QUERY_LAST_UPDATE_TIME:
+		switch (kind_of(column)) {
+		case PACKET_TIME:
 			bind_column(rows, column, MYSQL_TYPE_DATETIME, &rows->times[column],
 			            sizeof rows->times[column]);
 			break;
-		case QUERY_SERIAL_ID:
+		case PACKET_INTEGER:
 			bind_column(rows, column, MYSQL_TYPE_LONGLONG, &rows->serial_id,
 			            sizeof rows->serial_id);
 			rows->binds[column].is_unsigned = true;
 			break;
-		case QUERY_META_INFO:
-		case QUERY_RECORDS:
-			if (!resize_document(rows, column, DOCUMENT_SIZE))
+		case PACKET_TEXT:
+			if (!is_document(column))
+				bind_column(rows, column, MYSQL_TYPE_STRING, rows->texts[column],
+				            sizeof rows->texts[column]);
+			else if (!resize_document(rows, column, DOCUMENT_SIZE))
 				return false;
-			break;
-		default:
-			bind_column(rows, column, MYSQL_TYPE_STRING, rows->texts[column],
-			            sizeof rows->texts[column]);
 		}
 	}
 	return true;
@@ -116,22 +135,7 @@ void rows_close(struct rows *rows)
 
 struct slice rows_text(const struct rows *rows, enum query_column column)
 {
-	if (rows->is_null[column])
-		return (struct slice){"", 0};
-	return (struct slice){rows->binds[column].buffer, rows->lengths[column]};
-}
-
-static struct utc_time column_time(const struct rows *rows, enum query_column column)
-{
-	const MYSQL_TIME *time = &rows->times[column];
-
-	return (struct utc_time){.year = time->year,
-	                         .month = time->month,
-	                         .day = time->day,
-	                         .hour = time->hour,
-	                         .minute = time->minute,
-	                         .second = time->second,
-	                         .millisecond = (unsigned)(time->second_part / 1000)};
+	return rows->values[column].text;
 }
 
 struct record rows_record(const struct rows *rows)
@@ -144,9 +148,9 @@ struct record rows_record(const struct rows *rows)
 	                       .usage_record_report_id = rows_text(rows, QUERY_USAGE_RECORD_REPORT_ID),
 	                       .meta_info = rows_text(rows, QUERY_META_INFO),
 	                       .records = rows_text(rows, QUERY_RECORDS),
-	                       .creation_time = column_time(rows, QUERY_CREATION_TIME),
-	                       .last_update_time = column_time(rows, QUERY_LAST_UPDATE_TIME),
-	                       .serial_id = rows->serial_id};
+	                       .creation_time = rows->values[QUERY_CREATION_TIME].time,
+	                       .last_update_time = rows->values[QUERY_LAST_UPDATE_TIME].time,
+	                       .serial_id = rows->values[QUERY_SERIAL_ID].integer};
 }
 
 struct slice rows_meta_info(const struct rows *rows)
@@ -156,14 +160,14 @@ struct slice rows_meta_info(const struct rows *rows)
 
 struct record_position rows_position(const struct rows *rows)
 {
-	struct utc_time time = column_time(rows, QUERY_CREATION_TIME);
-
-	return (struct record_position){.creation_ms = utc_to_ms(&time), .serial_id = rows->serial_id};
+	return (struct record_position){
+	    .creation_ms = utc_to_ms(&rows->values[QUERY_CREATION_TIME].time),
+	    .serial_id = rows->values[QUERY_SERIAL_ID].integer};
 }
 
 uint64_t rows_count(const struct rows *rows)
 {
-	return rows->serial_id;
+	return rows->values[QUERY_SERIAL_ID].integer;
 }
 
 size_t rows_bytes(const struct rows *rows)
@@ -171,14 +175,14 @@ size_t rows_bytes(const struct rows *rows)
 	size_t bytes = 0;
 
 	for (size_t i = 0; i < rows->column_count; i++)
-		if (rows->documents[rows->columns[i]] != NULL && !rows->is_null[rows->columns[i]])
-			bytes += rows->lengths[rows->columns[i]];
+		if (is_document(rows->columns[i]))
+			bytes += rows_text(rows, rows->columns[i]).len;
 	return bytes;
 }
 
 enum metainfo_match rows_match(const struct rows *rows, struct metainfo *meta_info)
 {
-	unsigned long long serial_id = rows->serial_id;
+	unsigned long long serial_id = rows->values[QUERY_SERIAL_ID].integer;
 	enum metainfo_match match = metainfo_match(meta_info, rows_meta_info(rows));
 
 	if (match == METAINFO_UNREADABLE)
@@ -209,6 +213,13 @@ static enum database_status bind_result(struct rows *rows)
 	return DATABASE_OK;
 }
 
+static enum database_status too_long(enum query_column column, uint64_t serial_id)
+{
+	log_message(LOG_LEVEL_ERROR, "column %u of record %llu is longer than it may be", column,
+	            (unsigned long long)serial_id);
+	return DATABASE_FAILED;
+}
+
 /* Fetches what did not fit its buffer. */
 static enum database_status fetch_rest(struct rows *rows)
 {
@@ -216,11 +227,8 @@ static enum database_status fetch_rest(struct rows *rows)
 		enum query_column column = rows->columns[i];
 		if (rows->is_null[column] || rows->lengths[column] <= rows->binds[column].buffer_length)
 			continue;
-		if (rows->documents[column] == NULL) {
-			log_message(LOG_LEVEL_ERROR, "column %u of record %llu is longer than it may be",
-			            column, (unsigned long long)rows->serial_id);
-			return DATABASE_FAILED;
-		}
+		if (!is_document(column))
+			return too_long(column, rows->serial_id);
 		if (!resize_document(rows, column, rows->lengths[column])) {
 			log_message(LOG_LEVEL_ERROR, "out of memory for %lu bytes of record %llu",
 			            rows->lengths[column], (unsigned long long)rows->serial_id);
@@ -229,6 +237,121 @@ static enum database_status fetch_rest(struct rows *rows)
 		if (mysql_stmt_fetch_column(rows->statement->handle, &rows->binds[column], (unsigned)i,
 		                            0) != 0)
 			return failure(rows);
+	}
+	return DATABASE_OK;
+}
+
+/* Takes the values from where the library put them. */
+static void take_values(struct rows *rows)
+{
+	for (size_t i = 0; i < rows->column_count; i++) {
+		enum query_column column = rows->columns[i];
+		const MYSQL_TIME *time = &rows->times[column];
+		union packet_value *value = &rows->values[column];
+		switch (kind_of(column)) {
+		case PACKET_TIME:
+			value->time = (struct utc_time){.year = time->year,
+			                                .month = time->month,
+			                                .day = time->day,
+			                                .hour = time->hour,
+			                                .minute = time->minute,
+			                                .second = time->second,
+			                                .millisecond = (unsigned)(time->second_part / 1000)};
+			break;
+		case PACKET_INTEGER:
+			value->integer = rows->serial_id;
+			break;
+		case PACKET_TEXT:
+			value->text = rows->is_null[column]
+			                  ? (struct slice){"", 0}
+			                  : (struct slice){rows->binds[column].buffer, rows->lengths[column]};
+		}
+	}
+}
+
+static enum database_status next_bound(struct rows *rows, bool *is_end)
+{
+	/* Before the row, not behind one: binding anew may reset the lengths of the row at hand
+	 * (Connector/C 3.3.19). */
+	enum database_status status = bind_result(rows);
+	if (status != DATABASE_OK)
+		return status;
+	int code = mysql_stmt_fetch(rows->statement->handle);
+
+	*is_end = code == MYSQL_NO_DATA;
+	if (code == MYSQL_DATA_TRUNCATED)
+		status = fetch_rest(rows);
+	else if (code != 0 && code != MYSQL_NO_DATA)
+		status = failure(rows);
+	if (status == DATABASE_OK && !*is_end)
+		take_values(rows);
+	return status;
+}
+
+/* What comes from elsewhere than from the server that it seems to be: whatever else this
+ * connection holds is not believed either. */
+static enum database_status refuse(struct rows *rows, size_t count, const char *what)
+{
+	log_message(LOG_LEVEL_ERROR, "%zu %s are no row of this statement", count, what);
+	database_abandon(rows->database);
+	return DATABASE_FAILED;
+}
+
+static enum database_status next_packet(struct rows *rows, bool *is_end)
+{
+	struct slice packet;
+	int code = connection_fetch_packet(rows->statement->handle, &packet);
+
+	*is_end = code == MYSQL_NO_DATA;
+	if (code != 0)
+		return *is_end ? DATABASE_OK : failure(rows);
+	if (!packet_read(packet, rows->packet_columns, rows->column_count))
+		return refuse(rows, packet.len, "bytes");
+	for (size_t i = 0; i < rows->column_count; i++) {
+		enum query_column column = rows->columns[i];
+		if (kind_of(column) == PACKET_TEXT && !is_document(column) &&
+		    rows_text(rows, column).len > RECORD_ID_LEN_MAX)
+			return too_long(column, rows->values[QUERY_SERIAL_ID].integer);
+	}
+	return DATABASE_OK;
+}
+
+/* Whether a column comes as its kind does. */
+static bool has_kind(const MYSQL_FIELD *field, enum packet_kind kind)
+{
+	switch (field->type) {
+	case MYSQL_TYPE_DATETIME:
+	case MYSQL_TYPE_TIMESTAMP:
+		return kind == PACKET_TIME;
+	case MYSQL_TYPE_LONGLONG:
+		return kind == PACKET_INTEGER;
+	case MYSQL_TYPE_VARCHAR:
+	case MYSQL_TYPE_VAR_STRING:
+	case MYSQL_TYPE_STRING:
+	case MYSQL_TYPE_TINY_BLOB:
+	case MYSQL_TYPE_BLOB:
+	case MYSQL_TYPE_MEDIUM_BLOB:
+	case MYSQL_TYPE_LONG_BLOB:
+	case MYSQL_TYPE_JSON:
+		return kind == PACKET_TEXT;
+	default:
+		return false;
+	}
+}
+
+/* Makes ready for the rows of an executed statement. */
+static enum database_status expect_rows(struct rows *rows)
+{
+	MYSQL_STMT *handle = rows->statement->handle;
+	const MYSQL_FIELD *fields = connection_fields(handle);
+
+	if (mysql_stmt_field_count(handle) != rows->column_count)
+		return refuse(rows, mysql_stmt_field_count(handle), "columns");
+	rows->is_packet = fields != NULL;
+	for (size_t i = 0; i < rows->column_count && rows->is_packet; i++) {
+		enum packet_kind kind = kind_of(rows->columns[i]);
+		rows->is_packet = has_kind(&fields[i], kind);
+		rows->packet_columns[i] = (struct packet_column){kind, &rows->values[rows->columns[i]]};
 	}
 	return DATABASE_OK;
 }
@@ -284,22 +407,12 @@ static enum database_status execute(struct rows *rows, const struct query *query
 	if (status != DATABASE_OK)
 		return status;
 	rows->column_count = query_columns(query->shape, rows->columns);
-	return execute_values(rows->statement->handle, query) ? DATABASE_OK : failure(rows);
+	return execute_values(rows->statement->handle, query) ? expect_rows(rows) : failure(rows);
 }
 
 enum database_status rows_next(struct rows *rows, bool *is_end)
 {
-	/* Before the row, not behind one: binding anew may reset the lengths of the row at hand
-	 * (Connector/C 3.3.19). */
-	enum database_status status = bind_result(rows);
-	if (status != DATABASE_OK)
-		return status;
-	int code = mysql_stmt_fetch(rows->statement->handle);
-
-	*is_end = code == MYSQL_NO_DATA;
-	if (code == MYSQL_DATA_TRUNCATED)
-		return fetch_rest(rows);
-	return code == 0 || code == MYSQL_NO_DATA ? DATABASE_OK : failure(rows);
+	return rows->is_packet ? next_packet(rows, is_end) : next_bound(rows, is_end);
 }
 
 void rows_end(struct rows *rows)

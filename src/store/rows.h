@@ -1,8 +1,10 @@
 /*
  * rows - runs the statement of a query and reads its rows into struct record.
  *
- * Owns how values and rows are bound to the client library.  The rows come unbuffered, one
- * at a time, into buffers that are bound once and reused for each row of each statement.
+ * Owns how values and rows are bound to the client library.  The rows come unbuffered, one at a
+ * time.  Where the library shows them as they came (Connector/C), they are read in place; else, and
+ * when a column comes as another type than its own, the library converts them into buffers that are
+ * bound once and reused for each row of each statement.
  */
 #ifndef ROWS_H
 #define ROWS_H

@@ -1,5 +1,5 @@
 """A device between a worker and its database that forgets idle connections without a word, as
-NAT and load balancers do after minutes; this one after a second."""
+NAT and load balancers do after minutes; this one after a second.  And it may lie."""
 
 import select
 import socket
@@ -15,6 +15,7 @@ class ForgetfulProxy:
     def __init__(self, target_port):
         self.target_port = target_port
         self.forgotten = []
+        self.lie = (b"", b"")  # what the server says, and what is passed on instead
         self._is_over = False
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self._listener.settimeout(0.1)
@@ -44,7 +45,7 @@ class ForgetfulProxy:
                     if not data:
                         client.close()
                         return
-                    (server if side is client else client).sendall(data)
+                    (server if side is client else client).sendall(data.replace(*self.lie))
                     last = time.monotonic()
                 if time.monotonic() - last > IDLE_S:
                     self.forgotten.append(client)  # neither answered nor closed

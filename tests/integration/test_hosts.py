@@ -230,3 +230,22 @@ def test_the_only_host_is_waited_for_while_it_starts_again(hosts, tmp_path):
     assert answered_by(worker) == "first"
     starter.join()
     worker.close()
+
+
+@pytest.mark.parametrize("length", [b"\x04", b"\x06", b"\xfc", b"\xfe"], ids=bytes.hex)
+def test_a_row_that_is_none_is_not_shown(hosts, length, tmp_path):
+    """The length before an id is another than it has."""
+    if not hosts[0].is_mariadb():
+        pytest.skip("MySQL's accounts take TLS alone, through which nobody can lie")
+    proxy = ForgetfulProxy(int(hosts[0].address.split(":")[1]))
+    worker = start_worker(hosts[:1], tmp_path, DB_HOST=f"127.0.0.1:{proxy.port}", DB_TLS="off")
+    try:
+        assert answered_by(worker) == "first"
+        proxy.lie = (b"\x05first", length + b"first")
+        response = worker.ask(TARGET)
+        assert response.status == 500 and b"request id" in response.body
+        proxy.lie = (b"", b"")
+        assert answered_by(worker) == "first"
+    finally:
+        worker.close()
+        proxy.close()
