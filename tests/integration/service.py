@@ -262,8 +262,14 @@ def pss_kb(pid):
 @contextlib.contextmanager
 def stopped(pid):
     """A process that stands still for a while."""
+    def is_still():
+        with contextlib.suppress(OSError):  # a thread that has just ended
+            return all(stat.read_text().rpartition(")")[2].split()[0] == "T"
+                       for stat in pathlib.Path(f"/proc/{pid}/task").glob("*/stat"))
+        return False
     os.kill(pid, signal.SIGSTOP)
     try:
+        wait_until(is_still, 10)  # on a busy machine its threads run on for a moment
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
