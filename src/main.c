@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/metrics.h"
+#include "base/turns.h"
 #include "serve/authorizer.h"
 #include "serve/handler.h"
 #include "serve/server.h"
@@ -108,6 +109,7 @@ static int serve(const struct settings *settings)
 	if (!server_open())
 		goto out;
 	metrics_open(settings->metrics_file);
+	turns_open(settings->metrics_file, settings->searches_at_once);
 	spread(database);
 	log_message(LOG_LEVEL_INFO, "%s %s serves", PACKAGE_NAME, PACKAGE_VERSION);
 	struct server_handler server_handler = {handler, handler_respond, handler_go_on,

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/turns.h"
 #include "request/cells.h"
 #include "store/hosts.h"
 
@@ -89,6 +90,9 @@ static const struct setting {
      NULL, 0},
     {"PLACE_MEMORY_S", SETTING_NUMBER, AT(place_memory_s), "60",
      "seconds for which the place is remembered where a page ended; 0: not at all", 0, 3600, NULL, 0},
+    {"SEARCHES_AT_ONCE", SETTING_NUMBER, AT(searches_at_once), "2",
+     "searches of one organization that are answered at a time; others of its own wait", 1,
+     TURNS_MAX, NULL, 0},
     {"SEARCH_TIMEOUT_MS", SETTING_NUMBER, AT(search_timeout_ms), "15000",
      "milliseconds that a search may take, with all its statements", 10, 600000, NULL, 0},
     {"SLOW_MS", SETTING_NUMBER, AT(slow_ms), "1000",

@@ -24,6 +24,7 @@ struct settings {
 	unsigned place_memory_s;
 	const char *places_file;
 	unsigned search_timeout_ms;
+	unsigned searches_at_once;
 	unsigned slow_ms;
 };
 

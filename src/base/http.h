@@ -53,6 +53,8 @@ struct http_request {
 	 * name of a cell; "": none. */
 	const char *cells_location;
 	enum http_role role;
+	double since_ms; /* when it came; clock_ms */
+	bool may_wait;   /* it may be put off until it has a turn, see base/turns.h */
 };
 
 struct compress;
@@ -69,7 +71,8 @@ struct http_response {
 	bool is_broken;    /* one that should follow cannot be had */
 	bool is_head;      /* the body is counted, but not sent */
 	enum http_work work;
-	bool is_passed_on; /* no answer, but the word to ask another pool */
+	bool is_passed_on;     /* no answer, but the word to ask another pool, or none at all: */
+	uint64_t awaited_turn; /* not 0: to be asked again when there is a turn at this */
 	/* What the client accepts, and what compresses a body then. */
 	const char *accept_encoding;
 	bool is_packed; /* it compresses the parts */

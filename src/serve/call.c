@@ -2,10 +2,24 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/turns.h"
 #include "request/search.h"
 #include "serve/accept.h"
 #include "serve/json.h"
 #include "serve/response.h"
+
+bool call_put_off_search(struct call *call)
+{
+	struct http_response *response = call->response;
+
+	if (response_pass_on(response, call->request))
+		return true;
+	if (turns_take(call->organization, call->request->since_ms) || !call->request->may_wait)
+		return false;
+	response->awaited_turn = call->organization;
+	response->is_passed_on = true;
+	return true;
+}
 
 bool call_parse(struct call *call, struct filter *filter)
 {
@@ -75,7 +89,7 @@ bool call_find(struct call *call, const struct filter *filter, enum repository_s
 	if (call->request->search_location[0] != '\0')
 		sink.bytes_max = SEARCH_BYTES_MIN;
 	*status = repository_find(call->repository, filter, &sink, &call->found);
-	if (*status == REPOSITORY_BEYOND_SINK && response_pass_on(call->response, call->request))
+	if (*status == REPOSITORY_BEYOND_SINK && call_put_off_search(call))
 		return false;
 	call->is_found = true;
 	call->response->json_ms = json_page_ms(call->json);

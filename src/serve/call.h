@@ -25,12 +25,19 @@ struct call {
 	struct growing *body; /* where other bodies lie; empty at first */
 	const struct http_request *request;
 	struct http_response *response;
+	uint64_t organization;       /* a number of its own, for its turns; not 0 */
 	struct slice path;           /* of the target, still encoded */
 	struct filter_request given; /* the same taken apart, and the query */
 	/* Set by the call: */
 	bool is_found; /* found is set: the database was asked */
 	struct repository_result found;
 };
+
+/*
+ * To be asked by whoever is about to begin a search.  True when another pool has to, or when the
+ * organization has its share of those that search, and this one waits: the answer is complete.
+ */
+bool call_put_off_search(struct call *call);
 
 /* Fills *filter, to be closed; false when the answer is complete instead, a 400 or a 500. */
 bool call_parse(struct call *call, struct filter *filter);

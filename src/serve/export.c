@@ -253,7 +253,7 @@ void export_respond(struct export *export, struct call *call, struct filter *fil
 	export->form = &forms[form];
 	export->filter = *filter;
 	filter->meta_info = NULL;
-	if (!response_pass_on(call->response, call->request))
+	if (!call_put_off_search(call))
 		respond(export);
 }
 

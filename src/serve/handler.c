@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/record.h"
+#include "base/turns.h"
 #include "base/url.h"
 #include "request/cells.h"
 #include "serve/authorizer.h"
@@ -154,11 +155,21 @@ static bool is_at_home(struct handler *handler, const struct http_request *reque
 	return false;
 }
 
+/* FNV-1a.  Organizations of one number would share their turns, and no more. */
+static uint64_t number_of(struct slice organization)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < organization.len; i++)
+		hash = (hash ^ (unsigned char)organization.data[i]) * UINT64_C(0x100000001b3);
+	return hash | 1;
+}
+
 static void respond_call(struct handler *handler, const struct http_request *request,
                          struct http_response *response)
 {
 	struct call *call = &handler->call;
-	char organization[RECORD_ID_LEN_MAX + 1];
+	char text[RECORD_ID_LEN_MAX + 1];
 
 	*call = (struct call){.repository = handler->rooms.repository,
 	                      .summary = handler->rooms.summary,
@@ -190,7 +201,9 @@ static void respond_call(struct handler *handler, const struct http_request *req
 		response_end_message(response, handler->json, 405, "only GET and HEAD are allowed here");
 		return;
 	}
-	if (is_at_home(handler, request, response, decode_organization(handler, organization)))
+	struct slice organization = decode_organization(handler, text);
+	call->organization = number_of(organization);
+	if (is_at_home(handler, request, response, organization))
 		handler->route->respond(call);
 }
 
@@ -265,6 +278,7 @@ void handler_respond(void *context, const struct http_request *request,
 	response->db_ms = response->json_ms = 0;
 	response->work = HTTP_PAGE;
 	response->is_passed_on = response->has_more = response->is_broken = response->is_packed = false;
+	response->awaited_turn = 0;
 	response->body_len = 0;
 	response->is_head = strcmp(request->method, "HEAD") == 0;
 	response->headers = TEXT_IN(response->headers_data);
@@ -341,10 +355,12 @@ void handler_finish(void *context, const struct http_request *request,
 	char shape[QUERY_NAME_SIZE];
 
 	export_end(handler->export);
+	turns_give_back();
 	count_request(handler, request, response, is_sent, is_slow, total_ms);
-	log_begin(level_of(request, response, is_slow), is_slow                  ? "slow request"
-	                                                : response->is_passed_on ? "passed on"
-	                                                                         : "request");
+	log_begin(level_of(request, response, is_slow), is_slow                       ? "slow request"
+	                                                : response->awaited_turn != 0 ? "waits"
+	                                                : response->is_passed_on      ? "passed on"
+	                                                                              : "request");
 	if (request->role != HTTP_CALL && request->role < HTTP_ROLE_COUNT)
 		log_text("role", slice_of(http_role_names[request->role]));
 	log_text("method", slice_of(request->method));

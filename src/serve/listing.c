@@ -84,7 +84,7 @@ void listing_respond(struct call *call)
 		return;
 	}
 	places_find(call->places, call->request->authorization, &filter);
-	if (!search_is_needed(&filter) || !response_pass_on(call->response, call->request))
+	if (!search_is_needed(&filter) || !call_put_off_search(call))
 		respond_page(call, &filter);
 	filter_close(&filter);
 }

@@ -39,10 +39,8 @@ void response_end_message(struct http_response *response, struct json *json, int
  * ever seeing it.  The location is its own word, name ours. */
 void response_send_to(struct http_response *response, const char *location, const char *name);
 
-/*
- * To be asked by whoever is about to begin a search.  True when the web server has a pool for
- * these: the answer then sends it there and is complete.
- */
+/* Marks the answer as that of a search.  True when the web server has a pool for these: the answer
+ * then sends it there and is complete. */
 bool response_pass_on(struct http_response *response, const struct http_request *request);
 
 /* A 500 that tells the id under which the log knows more, and nothing else. */

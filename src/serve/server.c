@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -14,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/turns.h"
 #include "serve/fcgi_guard.h"
 
 enum {
@@ -31,6 +33,19 @@ enum {
 	SLOW_ANSWER_MS = 10,
 	/* What any socket takes at once without a larger buffer. */
 	SMALL_RESPONSE_LEN = 64 * 1024,
+	/* How often it is looked whether a request that waits has its turn, ... */
+	TURN_POLL_MS = 10,
+	/* ... and how many may wait in this worker. */
+	WAITING_MAX = 256,
+};
+
+/* A connection, with its one request. */
+struct peer {
+	FCGX_Request request;
+	bool is_all;     /* libfcgi has read all that the peer sends */
+	double since_ms; /* when the request came */
+	uint64_t turn;   /* that it waits for */
+	struct peer *next;
 };
 
 static int signal_fd = -1;
@@ -38,6 +53,10 @@ static int idle_fd = -1; /* readable when there is a connection or a signal */
 static bool is_local;    /* the socket is a unix socket */
 static bool is_stopped;  /* a signal came */
 static bool was_slow;    /* the last answer took SLOW_ANSWER_MS or more */
+
+/* Requests that wait for a turn, the oldest first. */
+static struct peer *waiting;
+static size_t waiting_count;
 
 static bool fail(const char *what)
 {
@@ -287,10 +306,13 @@ static enum http_role find_role(const FCGX_Request *request)
 	return role;
 }
 
-static void answer(const FCGX_Request *request, int fd, const struct server_handler *handler)
+/* False: the request has to wait for a turn. */
+static bool answer(struct peer *peer, const struct server_handler *handler)
 {
 	static struct http_response response;
+	const FCGX_Request *request = &peer->request;
 	double start_ms = clock_ms();
+	bool is_sent = true;
 	struct http_request http_request = {
 	    .method = parameter(request, "REQUEST_METHOD"),
 	    .target = parameter(request, "REQUEST_URI"),
@@ -302,66 +324,146 @@ static void answer(const FCGX_Request *request, int fd, const struct server_hand
 	    .search_location = parameter(request, "USAGE_RECORD_API_SEARCH"),
 	    .cells_location = parameter(request, "USAGE_RECORD_API_CELLS"),
 	    .base_url = parameter(request, "USAGE_RECORD_API_BASE_URL"),
-	    .role = find_role(request)};
+	    .role = find_role(request),
+	    .since_ms = peer->since_ms,
+	    .may_wait = waiting_count < WAITING_MAX};
 
 	handler->respond(handler->context, &http_request, &response);
-	bool is_sent = send_response(fd, (unsigned)request->requestId, handler, &response);
-	double total_ms = clock_ms() - start_ms;
-	was_slow = total_ms >= SLOW_ANSWER_MS;
-	handler->finish(handler->context, &http_request, &response, is_sent, total_ms);
+	if (response.awaited_turn == 0)
+		is_sent = send_response(request->ipcFd, (unsigned)request->requestId, handler, &response);
+	double end_ms = clock_ms();
+	was_slow = end_ms - start_ms >= SLOW_ANSWER_MS;
+	handler->finish(handler->context, &http_request, &response, is_sent, end_ms - peer->since_ms);
+	peer->turn = response.awaited_turn;
+	return peer->turn == 0;
 }
 
-/* Serves one connection, which carries one request, and closes it. */
-static void serve(int fd, const struct server_handler *handler)
+/* Closes the connection.  libfcgi does it gently: it waits, for two seconds at most, until the peer
+ * has closed, because the peer could lose the answer if bytes of its own were left unread.  On a
+ * unix socket without such bytes the answer stays readable after a plain close. */
+static void end(struct peer *peer, bool is_plain)
 {
-	FCGX_Request request;
+	if (is_plain)
+		FCGX_Detach(&peer->request);
+	FCGX_Free(&peer->request, 1);
+	free(peer);
+}
+
+static void let_wait(struct peer *peer)
+{
+	struct peer **place = &waiting;
+
+	while (*place != NULL)
+		place = &(*place)->next;
+	*place = peer;
+	waiting_count++;
+}
+
+/* Serves a connection, which carries one request, and closes it; or lets it wait, which is
+ * false. */
+static bool serve(int fd, const struct server_handler *handler)
+{
 	bool is_all;
 
 	if (!receive(fd, &is_all) || is_peer_gone(fd)) {
 		close(fd);
-		return;
+		return true;
+	}
+	struct peer *peer = calloc(1, sizeof *peer);
+	if (peer == NULL) {
+		log_message(LOG_LEVEL_ERROR, "out of memory for a request");
+		close(fd);
+		return true;
 	}
 	/*
 	 * FCGX_Accept_r goes on with a connection that the request already has.  It gets one
 	 * here because it has to be looked at first; without a socket to listen on it comes
 	 * back, instead of waiting for another, should it dislike what the guard let pass.
 	 */
-	FCGX_InitRequest(&request, -1, 0);
-	request.ipcFd = fd;
-	request.keepConnection = 1; /* or it would be closed as that of a request before */
-	if (FCGX_Accept_r(&request) != 0) {
+	FCGX_InitRequest(&peer->request, -1, 0);
+	peer->request.ipcFd = fd;
+	peer->request.keepConnection = 1; /* or it would be closed as that of a request before */
+	if (FCGX_Accept_r(&peer->request) != 0) {
 		log_message(LOG_LEVEL_WARNING, "libfcgi refused a request");
-		return;
+		free(peer);
+		return true;
 	}
-	answer(&request, fd, handler);
-	/* libfcgi closes gently: it waits, for two seconds at most, until the peer has closed,
-	 * because the peer could lose the answer if bytes of its own were left unread.  On a
-	 * unix socket without such bytes the answer stays readable after a plain close. */
-	if (is_local && is_all)
-		FCGX_Detach(&request);
-	FCGX_Free(&request, 1);
+	peer->is_all = is_all;
+	peer->since_ms = clock_ms();
+	if (!answer(peer, handler)) {
+		let_wait(peer);
+		return false;
+	}
+	end(peer, is_local && is_all);
+	return true;
 }
 
-/* Waits for a connection or a signal. */
+/* Serves the oldest of those that wait whose turn it is; whether there was one. */
+static bool serve_waiting(const struct server_handler *handler)
+{
+	for (struct peer **place = &waiting; *place != NULL;) {
+		struct peer *peer = *place;
+		bool is_gone = wait_for(peer->request.ipcFd, POLLRDHUP, 0);
+		if (!is_gone && !turns_take(peer->turn, peer->since_ms)) {
+			place = &peer->next;
+			continue;
+		}
+		*place = peer->next;
+		waiting_count--;
+		if (!is_gone)
+			answer(peer, handler);
+		end(peer, is_gone || (is_local && peer->is_all));
+		if (!is_gone)
+			return true;
+	}
+	return false;
+}
+
+/* Those that wait are left to the other workers, whom the web server asks when their connections
+ * are closed without an answer. */
+static void leave_waiting(void)
+{
+	while (waiting != NULL) {
+		struct peer *peer = waiting;
+		waiting = peer->next;
+		end(peer, true);
+	}
+}
+
+static void say_what_waits(bool is_idle)
+{
+	turns_want(waiting != NULL ? waiting->turn : 0, waiting != NULL ? waiting->since_ms : 0,
+	           is_idle);
+}
+
+/* Waits for a connection, a signal, or some time if there are requests that wait. */
 static void wait_idle(void)
 {
 	struct epoll_event event = {.data.fd = -1};
 
 	log_flush();
-	is_stopped |= epoll_wait(idle_fd, &event, 1, -1) > 0 && event.data.fd == signal_fd;
+	say_what_waits(true);
+	is_stopped |= epoll_wait(idle_fd, &event, 1, waiting != NULL ? TURN_POLL_MS : -1) > 0 &&
+	              event.data.fd == signal_fd;
 }
 
 bool server_run(const struct server_handler *handler)
 {
 	while (!is_stopped) {
+		say_what_waits(false);
 		/* Under load the next connection waits already: no need to ask first. */
 		int fd = accept4(LISTEN_FD, NULL, NULL, SOCK_CLOEXEC);
-		if (fd >= 0)
-			serve(fd, handler);
-		else if (errno == EAGAIN)
-			wait_idle();
-		else if (errno != EINTR && errno != ECONNABORTED && errno != EPROTO)
+		if (fd >= 0) {
+			/* First is seen who is there, so that whoever has a turn passes those who have none. */
+			if (serve(fd, handler))
+				serve_waiting(handler);
+		} else if (errno == EAGAIN) {
+			if (!serve_waiting(handler))
+				wait_idle();
+		} else if (errno != EINTR && errno != ECONNABORTED && errno != EPROTO) {
 			return fail("accept");
+		}
 	}
+	leave_waiting();
 	return true;
 }

@@ -190,7 +190,7 @@ void summing_respond(struct call *call)
 	if (!call_parse(call, &filter))
 		return;
 	if (call_choose(call, media, sizeof media / sizeof media[0], &form) &&
-	    !response_pass_on(call->response, call->request)) {
+	    !call_put_off_search(call)) {
 		respond(call, &filter, &forms[form]);
 		summary_clear(call->summary);
 	}
