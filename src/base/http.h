@@ -43,8 +43,8 @@ struct http_request {
 	const char *authorization;   /* HTTP_AUTHORIZATION */
 	const char *accept;          /* HTTP_ACCEPT */
 	const char *accept_encoding; /* HTTP_ACCEPT_ENCODING */
-	/* USAGE_RECORD_API_SEARCH: the web server's named location, "@..." that has a pool for
-	 * searches; "": searches are done here as well. */
+	/* USAGE_RECORD_API_SEARCH: the web server's location, "@..." or "/...", that has a pool for
+	 * searches; "here": this is that pool; "": searches are done here as well. */
 	const char *search_location;
 	/* USAGE_RECORD_API_BASE_URL: where clients reach the service, in front of "/org/..."; "": the
 	 * web server does not say. */

@@ -85,8 +85,11 @@ bool call_find(struct call *call, const struct filter *filter, enum repository_s
 	struct repository_sink sink = {&page, begin_page, add_record, 0};
 	double start_ms = clock_ms();
 
+	/* What turned out to be a search looks like a page in the pool that it was passed on to. */
+	if (strcmp(call->request->search_location, "here") == 0 && call_put_off_search(call))
+		return false;
 	/* Nothing was sent yet: what turns out to be too long can still be another pool's. */
-	if (call->request->search_location[0] != '\0')
+	if (response_can_pass_on(call->request))
 		sink.bytes_max = SEARCH_BYTES_MIN;
 	*status = repository_find(call->repository, filter, &sink, &call->found);
 	if (*status == REPOSITORY_BEYOND_SINK && call_put_off_search(call))

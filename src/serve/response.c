@@ -168,10 +168,15 @@ void response_send_to(struct http_response *response, const char *location, cons
 	response->is_passed_on = true;
 }
 
+bool response_can_pass_on(const struct http_request *request)
+{
+	return request->search_location[0] == '@' || request->search_location[0] == '/';
+}
+
 bool response_pass_on(struct http_response *response, const struct http_request *request)
 {
 	response->work = HTTP_SEARCH;
-	if (request->search_location[0] == '\0')
+	if (!response_can_pass_on(request))
 		return false;
 	response_send_to(response, request->search_location, "");
 	return true;

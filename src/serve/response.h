@@ -41,6 +41,7 @@ void response_send_to(struct http_response *response, const char *location, cons
 
 /* Marks the answer as that of a search.  True when the web server has a pool for these: the answer
  * then sends it there and is complete. */
+bool response_can_pass_on(const struct http_request *request);
 bool response_pass_on(struct http_response *response, const struct http_request *request);
 
 /* A 500 that tells the id under which the log knows more, and nothing else. */

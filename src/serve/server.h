@@ -2,12 +2,13 @@
  * server - takes FastCGI requests from a listening socket, one at a time, and sends
  * the answers.
  *
- * Owns the accept loop, signals, time limits towards the peer and FastCGI framing.
+ * Owns the accept loop, signals, time limits towards the peer, FastCGI framing, and requests
+ * that wait for a turn (base/turns.h), while others are served.
  * The only module that includes fcgiapp.h.  Knows no route and no database.
  *
  * TERM, INT, HUP and USR1 mean the same: answer the request in hand in full, then leave;
- * at once when there is none.  A fault of one request or of one peer never ends the
- * loop.
+ * at once when there is none.  Those that wait are left to other workers.  A fault of one
+ * request or of one peer never ends the loop.
  */
 #ifndef SERVER_H
 #define SERVER_H

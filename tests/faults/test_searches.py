@@ -1,7 +1,10 @@
-"""Sixteen clients ask the worst there is; another organization's pages of 20 go on as before."""
+"""Sixteen clients ask the worst there is; another organization's pages of 20 go on as before, and so do
+its searches."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -40,7 +43,7 @@ def meta_info(value):
 @pytest.fixture(scope="module")
 def greedy(is_long):
     """One organization with very many records, one with a very long array, one with very long records."""
-    service = Service(workers=4)
+    service = Service(workers=4, search_workers=3)
     try:
         service.stack("database", "start", DATABASE_OPTIONS="--max-allowed-packet=64M")
         service.migrate()
@@ -49,7 +52,7 @@ def greedy(is_long):
                                         "FROM usage_record_group GROUP BY 1")[0]
         many = f"/org/{name}/usageRecordGroup?startDate={first}&endDate={last}&"
         for number in range(100):
-            service.insert("innocent", id=f"{number}")
+            service.insert("innocent", id=f"{number}", meta_info='{"a": 1}')
         service.insert("array", meta_info=json.dumps({"a": [f"s{number:06}" for number in range(100000)]}))
         for number in range(60 if is_long else 6):
             service.insert("fat", id=f"{number}", records=json.dumps({"x" * 8000000: 1}))
@@ -69,9 +72,12 @@ def greedy(is_long):
         service.remove()
 
 
-def innocent(service, seconds):
-    """Milliseconds that its pages took, ascending; asked from a process of its own, which waits for no other client."""
-    target = "/org/innocent/usageRecordGroup?endDate=2024-08-12&limit=20"
+PAGE = "/org/innocent/usageRecordGroup?endDate=2024-08-12&limit=20"
+SEARCH = f"{PAGE}&{meta_info({'a': 1})}"
+
+
+def innocent(service, seconds, target=PAGE):
+    """Milliseconds that its requests took, ascending; asked from a process of its own, which waits for no other client."""
     output = subprocess.run([sys.executable, "-c", SCRIPT, str(service.port), target, str(seconds)],
                             env={**os.environ, "PYTHONPATH": str(ROOT / "tests/integration")},
                             check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -84,33 +90,55 @@ def percentile(took, part):
     return took[int(len(took) * part)]
 
 
-@pytest.mark.parametrize("name", ["a wide metaInfo", "a number", "a deep offset", "a long array", "long records",
-                                  "long records by cursor"])
-def test_no_page_waits_for_the_greedy(greedy, name, duration, is_long):
-    statuses, slowest, is_over = {}, [0], threading.Event()
+@contextlib.contextmanager
+def asking(service, target):
+    """Clients that ask without a pause; the statuses that they got, and how long each took."""
+    seen, is_over = [], threading.Event()
 
     def ask():
         while not is_over.is_set():
             start = time.monotonic()
-            status = greedy.ask(greedy.worst[name]).status
-            statuses[status] = statuses.get(status, 0) + 1
-            slowest[0] = max(slowest[0], time.monotonic() - start)
-
-    seconds = min(duration, 20)
-    alone = innocent(greedy, seconds / 3)
+            status = service.ask(target).status
+            seen.append((status, time.monotonic() - start))
     clients = [threading.Thread(target=ask, daemon=True) for _ in range(CLIENTS)]
     for client in clients:
         client.start()
-    beside = innocent(greedy, seconds)
+    yield seen
     is_over.set()
     for client in clients:
         client.join(LONGEST_S)
         assert not client.is_alive(), "a request was never answered"
-    print(f"{name}: {statuses}, the slowest took {slowest[0]:.1f} s; innocent pages p50, p99: alone "
-          f"{percentile(alone, .5):.2f}, {percentile(alone, .99):.2f} ms, beside {percentile(beside, .5):.2f}, "
-          f"{percentile(beside, .99):.2f} ms")
-    assert set(statuses) <= {200, 400} and slowest[0] < LONGEST_S
+    statuses = [status for status, _ in seen]
+    print({status: statuses.count(status) for status in set(statuses)}, f"the slowest took {max(took for _, took in seen):.1f} s")
+    assert set(statuses) <= {200, 400} and max(took for _, took in seen) < LONGEST_S
+
+
+def assert_as_alone(what, alone, beside, is_long):
+    print(f"innocent {what}, p50, p99: alone {percentile(alone, .5):.2f}, {percentile(alone, .99):.2f} ms, beside "
+          f"{percentile(beside, .5):.2f}, {percentile(beside, .99):.2f} ms, the slowest {beside[-1]:.2f} ms")
     part, floor_ms = (.99, QUIET_MS) if is_long else (.5, BUSY_MS)
     assert percentile(beside, part) <= max(10 * percentile(alone, part), floor_ms)
+
+
+@pytest.mark.parametrize("name", ["a wide metaInfo", "a number", "a deep offset", "a long array", "long records",
+                                  "long records by cursor"])
+def test_nobody_waits_for_the_greedy(greedy, name, duration, is_long):
+    seconds = min(duration, 20)
+    alone = [innocent(greedy, seconds / 3, target) for target in (PAGE, SEARCH)]
+    with asking(greedy, greedy.worst[name]):
+        pages = innocent(greedy, seconds)
+        searches = innocent(greedy, seconds / 2, SEARCH)
+    assert_as_alone("pages", alone[0], pages, is_long)
+    assert_as_alone("searches", alone[1], searches, is_long)
     wait_until(lambda: all(pss_kb(pid) <= most * 1024 for pool, most in (("workers", PAGE_WORKER_MIB), ("search", SEARCH_WORKER_MIB))
                            for pid in greedy.worker_pids(pool)))
+
+
+def test_what_waits_is_not_lost_with_its_worker(greedy):
+    """One after the other is told to leave, and another one is killed."""
+    with asking(greedy, greedy.worst["a number"]) as seen:
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
+            count, before = len(seen), greedy.worker_pids("search")
+            os.kill(before[0], number)
+            wait_until(lambda: set(greedy.worker_pids("search")) - set(before), 20)
+            wait_until(lambda: len(seen) > count, 20)

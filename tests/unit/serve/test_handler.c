@@ -284,6 +284,11 @@ static void test_handler_passes_searches_on(void **state)
 		headers = ask_as("GET", "/org/acme/usageRecordGroup", rows[i].query);
 		if (strstr(headers, "X-Accel") != NULL || response.is_passed_on)
 			fail_msg("%s, one pool: %s", rows[i].query, headers);
+		search_location = "here";
+		headers = ask_as("GET", "/org/acme/usageRecordGroup", rows[i].query);
+		if (strstr(headers, "X-Accel") != NULL || response.is_passed_on)
+			fail_msg("%s, the pool for searches: %s", rows[i].query, headers);
+		search_location = "";
 	}
 }
 
