@@ -144,6 +144,9 @@ unsigned metrics_add_host(const char *name)
 {
 	uint64_t digest = digest_of(name);
 
+	for (unsigned i = 0; i < host_count; i++)
+		if (strcmp(hosts[i].name, name) == 0)
+			return i + 1; /* it is in the list twice */
 	if (host_count == HOSTS_OWN_MAX)
 		return 0;
 	for (size_t i = 0; i < HOSTS_SHARED_MAX; i++) {

@@ -10,8 +10,11 @@
 #include "base/metrics.h"
 #include "base/text.h"
 
-/* So often one request may be tried, besides once on each host. */
-enum { TRIES_MORE = 2 };
+enum {
+	/* So often one request may be tried, besides once on each host. */
+	TRIES_MORE = 2,
+	NAME_SIZE = HOSTS_NAME_SIZE + sizeof "[]:65535",
+};
 
 /* What a look at a host has found. */
 struct look {
@@ -53,10 +56,10 @@ struct database *database_open(const struct database_options *options, const cha
 	return database;
 }
 
-static void name_host(const struct database *database, const struct host *host, char *name,
-                      size_t size)
+static void name_host(const struct database *database, size_t i, char name[static NAME_SIZE])
 {
-	struct text text = {.data = name, .size = size};
+	const struct host *host = &database->hosts.hosts[i];
+	struct text text = {.data = name, .size = NAME_SIZE};
 
 	if (database->options->connection.socket[0] != '\0')
 		TEXT_ADD(&text, "socket");
@@ -72,12 +75,12 @@ static void name_host(const struct database *database, const struct host *host, 
 
 void database_set_worker(struct database *database, int number)
 {
-	char name[HOSTS_NAME_SIZE + sizeof "[]:65535"];
+	char name[NAME_SIZE];
 
 	if (number >= 0 && database->options->reads == DATABASE_READS_ALL)
 		hosts_spread(&database->hosts, (unsigned)number);
 	for (size_t i = 0; i < database->hosts.count; i++) {
-		name_host(database, &database->hosts.hosts[i], name, sizeof name);
+		name_host(database, i, name);
 		database->state[i].number = metrics_add_host(name);
 	}
 }
@@ -154,13 +157,14 @@ static bool is_as_good(const struct database *database, enum connection_standing
 /* Says once, when nobody has before, why a replica is not used. */
 static void refuse_replica(struct database *database, size_t host, MYSQL *handle, double age_ms)
 {
-	const char *name = mysql_get_host_info(handle);
 	bool is_silent = isinf(age_ms);
+	char name[NAME_SIZE];
 
 	database->state[host].is_stale = true;
 	if (!metrics_note_host(database->state[host].number, METRICS_HOST_STALE,
 	                       is_silent ? -1 : age_ms))
 		return;
+	name_host(database, host, name);
 	if (is_silent)
 		log_message(LOG_LEVEL_WARNING, "%s is not used: it has no heartbeat: %s", name,
 		            mysql_errno(handle) != 0 ? mysql_error(handle) : "the table is empty");
@@ -178,6 +182,7 @@ static bool is_fresh(struct database *database, struct look *found, MYSQL *handl
 {
 	double bound_ms = database->options->staleness_s * 1e3;
 	bool *is_stale = &database->state[found->host].is_stale;
+	char name[NAME_SIZE];
 
 	if (age_ms > bound_ms || age_ms < -DATABASE_CLOCKS_MS) {
 		refuse_replica(database, found->host, handle, age_ms);
@@ -188,9 +193,11 @@ static bool is_fresh(struct database *database, struct look *found, MYSQL *handl
 	*is_stale = false;
 	/* By then its data may be as old as the bound, should it have stopped behind this look. */
 	found->fresh_until_ms = asked_ms + bound_ms - (age_ms > 0 ? age_ms : 0);
-	if (metrics_note_host(database->state[found->host].number, METRICS_HOST_REPLICA, age_ms))
-		log_message(LOG_LEVEL_INFO, "%s may be used: what it shows is %.1f s old",
-		            mysql_get_host_info(handle), age_ms / 1e3);
+	if (metrics_note_host(database->state[found->host].number, METRICS_HOST_REPLICA, age_ms)) {
+		name_host(database, found->host, name);
+		log_message(LOG_LEVEL_INFO, "%s may be used: what it shows is %.1f s old", name,
+		            age_ms / 1e3);
+	}
 	return true;
 }
 

@@ -80,7 +80,7 @@ def test_a_replica_that_is_too_old_or_does_not_say_is_not_used(hosts, service, w
     found = host_metrics(service, 1)
     assert found["state"] == "replica" and 0 <= found["lag_seconds"] < BOUND_S, found
     assert found["unseen_seconds"] < 2
-    refusals, lines = found["refusals_total"], len(messages(service, "is not used"))
+    refusals, lines = found["refusals_total"], len(messages(service, f"{replica.address} is not used"))
     start = time.monotonic()
     with getattr(replica, what)():
         wait_until(lambda: users(replica) == 0, BOUND_S + 2)
@@ -91,7 +91,7 @@ def test_a_replica_that_is_too_old_or_does_not_say_is_not_used(hosts, service, w
         assert ("lag_seconds" in found) == (what == "stopped_applying")
         assert ask_local(service, "/readyz").status == 200
         # By one worker, whichever of them looked first.
-        assert len(messages(service, "is not used")) == lines + 1
+        assert len(messages(service, f"{replica.address} is not used")) == lines + 1
         # That nothing older was seen is of worth only where something older was to be seen.
         if what == "stopped_applying":
             assert time.monotonic() - start > BOUND_S and watcher.oldest > BOUND_S / 2

@@ -143,6 +143,7 @@ static void test_metrics_of_hosts(void **state)
 	unsigned a = metrics_add_host("a"), b = metrics_add_host("b:1");
 
 	(void)state;
+	assert_int_equal(metrics_add_host("a"), a);
 	assert_line("database_host_state{host=\"a\",state=\"unknown\"} 1");
 	assert_line("database_host_workers{host=\"a\"} 0");
 	assert_null(strstr(written(), "host_lag_seconds{"));
