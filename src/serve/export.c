@@ -87,14 +87,10 @@ static void add_time(struct growing *line, const struct utc_time *time)
 	csv_add_plain(line, (struct slice){text, sizeof text});
 }
 
-static void add_csv_line(struct export *export, const struct record *record, struct slice dimension,
-                         struct slice quantity)
+static void add_cells_before_amount(struct export *export, const struct record *record)
 {
 	struct growing *line = export->body;
-	char digits[24];
-	struct text serial_id = TEXT_IN(digits);
 
-	text_add_integer(&serial_id, record->serial_id);
 	csv_add_text(line, record->buyer_id);
 	add_time(line, &record->creation_time);
 	csv_add_text(line, record->entitlement_id);
@@ -103,27 +99,53 @@ static void add_csv_line(struct export *export, const struct record *record, str
 	csv_add_plain(line, record->meta_info.len > 0 ? record->meta_info : slice_of("{}"));
 	csv_add_text(line, organization(export));
 	csv_add_plain(line, record->partner);
-	csv_add_text(line, dimension);
-	csv_add_plain(line, quantity);
+}
+
+static void add_cells_behind_amount(struct export *export, const struct record *record)
+{
+	struct growing *line = export->body;
+	char digits[24];
+	struct text serial_id = TEXT_IN(digits);
+
+	text_add_integer(&serial_id, record->serial_id);
 	csv_add_plain(line, text_slice(&serial_id));
 	csv_add_plain(line, record->status);
 	csv_add_text(line, record->usage_record_report_id);
 	csv_end_line(line);
 }
 
+/* A line for each amount; what is the same in all of them is written once, and copied. */
+static void add_csv_lines(struct export *export, const struct record *record)
+{
+	static const struct amount none = {.dimension = {"", 0}, .value = {"", 0}};
+	const struct amounts *amounts = &export->amounts;
+	const struct amount *amount = amounts->count > 0 ? amounts->list : &none;
+	struct growing *body = export->body;
+
+	size_t before = body->len;
+	add_cells_before_amount(export, record);
+	size_t before_len = body->len - before;
+	csv_add_text(body, amount->dimension);
+	csv_add_plain(body, amount->value);
+	size_t behind = body->len;
+	add_cells_behind_amount(export, record);
+	size_t behind_len = body->len - behind;
+	for (size_t i = 1; i < amounts->count; i++) {
+		growing_repeat(body, before, before_len);
+		csv_add_text(body, amounts->list[i].dimension);
+		csv_add_plain(body, amounts->list[i].value);
+		growing_repeat(body, behind, behind_len);
+	}
+}
+
 static bool add_csv(struct export *export, const struct record *record)
 {
-	struct amounts *amounts = &export->amounts;
-
-	if (amounts_parse(amounts, record->records) != AMOUNTS_OK) {
+	if (amounts_parse(&export->amounts, record->records) != AMOUNTS_OK) {
 		log_message(LOG_LEVEL_ERROR, "the amounts of record %llu could not be read",
 		            (unsigned long long)record->serial_id);
 		return false;
 	}
-	for (size_t i = 0; i < amounts->count; i++)
-		add_csv_line(export, record, amounts->list[i].dimension, amounts->list[i].value);
-	if (amounts->count == 0)
-		add_csv_line(export, record, (struct slice){"", 0}, (struct slice){"", 0});
+	add_csv_lines(export, record);
 	if (export->body->is_short)
 		log_message(LOG_LEVEL_ERROR, "out of memory for an export");
 	return !export->body->is_short;
