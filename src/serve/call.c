@@ -8,6 +8,8 @@
 #include "serve/json.h"
 #include "serve/response.h"
 
+enum { FILE_NAME_ORGANIZATION_LEN = 64 };
+
 bool call_put_off_search(struct call *call)
 {
 	struct http_response *response = call->response;
@@ -57,6 +59,29 @@ bool call_choose(struct call *call, const char *const *media, size_t count, size
 	text_end(&message);
 	response_end_message(call->response, call->json, 406, data);
 	return false;
+}
+
+void call_name_file(struct call *call, const struct filter *filter, const char *what,
+                    const char *ending)
+{
+	struct text *headers = &call->response->headers;
+	int32_t days[] = {filter->start_day, filter->end_day};
+	char written[UTC_TEXT_LEN];
+
+	text_add_format(headers, "Content-Disposition: attachment; filename=\"usage-%s_", what);
+	for (size_t i = 0; i < filter->organization_id.len && i < FILE_NAME_ORGANIZATION_LEN; i++) {
+		char c = filter->organization_id.text[i];
+		bool is_plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+		                (c >= 'a' && c <= 'z') || c == '-' || c == '.';
+		text_add(headers, (struct slice){is_plain ? &c : "_", 1});
+	}
+	for (size_t i = 0; i < sizeof days / sizeof days[0]; i++) {
+		struct utc_time time = utc_from_ms(days[i] * UTC_DAY_MS);
+		utc_write(written, &time);
+		TEXT_ADD(headers, "_");
+		text_add(headers, (struct slice){written, sizeof "YYYY-MM-DD" - 1});
+	}
+	text_add_format(headers, ".%s\"\r\n", ending);
 }
 
 /* The body of a page that records are added to. */

@@ -46,6 +46,11 @@ bool call_parse(struct call *call, struct filter *filter);
  * *form is its number; false when it accepts none of them, and the answer is complete, a 406. */
 bool call_choose(struct call *call, const char *const *media, size_t count, size_t *form);
 
+/* Has a browser keep the answer as a file, and names it usage-WHAT_organization_first day_last
+ * day.ENDING, of characters that any system takes. */
+void call_name_file(struct call *call, const struct filter *filter, const char *what,
+                    const char *ending);
+
 /*
  * Writes the records of filter's page to the call's json, which is still to be ended.  False when
  * the answer is complete instead: the page is so long that it was passed on.

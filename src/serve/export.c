@@ -18,8 +18,6 @@ enum {
 	PART_LEN_MAX = 240 * 1024,
 	/* Reading the clock twice for each record would cost more than writing it. */
 	SAMPLE_INTERVAL = 16,
-	FILE_NAME_SIZE = 128,
-	FILE_NAME_ORGANIZATION_LEN = 64,
 };
 
 struct form {
@@ -213,30 +211,6 @@ static void count_time(struct export *export, struct http_response *response, do
 	export->sampled_ms = 0;
 }
 
-/* A name that says whose records of which days they are, of characters that any system takes. */
-static void name_file(const struct export *export)
-{
-	struct text *headers = &export->call->response->headers;
-	struct slice name = organization(export);
-	char days[2][UTC_TEXT_LEN];
-
-	TEXT_ADD(headers, "Content-Disposition: attachment; filename=\"usage-records_");
-	for (size_t i = 0; i < name.len && i < FILE_NAME_ORGANIZATION_LEN; i++) {
-		char c = name.data[i];
-		bool is_plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
-		                (c >= 'a' && c <= 'z') || c == '-' || c == '.';
-		text_add(headers, (struct slice){is_plain ? &c : "_", 1});
-	}
-	for (int i = 0; i < 2; i++) {
-		struct utc_time time =
-		    utc_from_ms((i == 0 ? export->filter.start_day : export->filter.end_day) * UTC_DAY_MS);
-		utc_write(days[i], &time);
-		TEXT_ADD(headers, "_");
-		text_add(headers, (struct slice){days[i], sizeof "YYYY-MM-DD" - 1});
-	}
-	text_add_format(headers, ".%s\"\r\n", export->form->ending);
-}
-
 /* Answers with the first part, and with all if that is little. */
 static void respond(struct export *export)
 {
@@ -260,7 +234,7 @@ static void respond(struct export *export)
 		response_end_failed(response, export->json);
 		return;
 	}
-	name_file(export);
+	call_name_file(export->call, &export->filter, "records", export->form->ending);
 	if (is_end)
 		response_end_as(response, 200, export->form->content_type, export->form->part(export));
 	else if (!response_begin_parts(response, export->form->content_type,

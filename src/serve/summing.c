@@ -132,11 +132,12 @@ static const char *const media[] = {"application/json", "application/x-ndjson", 
 
 static const struct form {
 	const char *content_type;
+	const char *ending; /* of a file; NULL: it is none */
 	void (*write)(const struct writer *writer);
 } forms[] = {
-    {"application/json", write_json},
-    {"application/x-ndjson", write_ndjson},
-    {"text/csv; charset=utf-8; header=present", write_csv},
+    {"application/json", NULL, write_json},
+    {"application/x-ndjson", "ndjson", write_ndjson},
+    {"text/csv; charset=utf-8; header=present", "csv", write_csv},
 };
 
 /* What is asked for is too much; how to ask for less. */
@@ -178,6 +179,8 @@ static void respond(struct call *call, const struct filter *filter, const struct
 		log_message(LOG_LEVEL_ERROR, "out of memory for the body of a summary");
 		response_end_failed(call->response, call->json);
 	} else {
+		if (form->ending != NULL)
+			call_name_file(call, filter, "summary", form->ending);
 		response_end_as(call->response, 200, form->content_type, growing_slice(call->body));
 	}
 }

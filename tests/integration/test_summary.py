@@ -164,6 +164,7 @@ def test_csv_has_the_same(service, odd, groups, amounts):
     wanted = given(service.ask(target), groups.split(","))
     answer = service.ask(target, Accept="text/csv")
     assert answer.header("Content-Type") == "text/csv; charset=utf-8; header=present"
+    assert answer.header("Content-Disposition") == 'attachment; filename="usage-summary_odd_2024-01-01_2024-12-31.csv"'
     found = collections.defaultdict(lambda: [0, {}, 0])
     for line in csv.DictReader(io.StringIO(answer.body.decode("utf-8"), newline="")):
         group = found[tuple(line[name] for name in groups.split(","))]
@@ -173,8 +174,11 @@ def test_csv_has_the_same(service, odd, groups, amounts):
             group[1][line["dimension"]] = decimal.Decimal(line["quantity"])
     del wanted[None]
     assert found == wanted
-    lines = [json.loads(line) for line in service.ask(target, Accept="application/x-ndjson").body.decode().splitlines()]
-    assert lines == json.loads(service.ask(target).body)["groups"]
+    answer = service.ask(target, Accept="application/x-ndjson")
+    assert answer.header("Content-Disposition") == 'attachment; filename="usage-summary_odd_2024-01-01_2024-12-31.ndjson"'
+    lines = [json.loads(line) for line in answer.body.decode().splitlines()]
+    answer = service.ask(target)
+    assert lines == json.loads(answer.body)["groups"] and answer.header("Content-Disposition") is None
 
 
 def test_what_cannot_be_given_is_a_406(service):
