@@ -608,28 +608,40 @@ def measure_walks(stack, targets, results):
     table(f"Walks of {count} records, one client", ("limit", "by", "seconds", "mariadbd CPU ms", "worker CPU ms"), rows)
 
 
-def walk(stack, way, limit, count):
-    """One walk over a kept connection, from the newest record on until count of them came."""
-    groups = {"mariadbd": stack.pids("mariadbd"), "worker": stack.pids("workers") | stack.pids("search")}
-    stack.settle()
-    before = {name: cpu_ms(pids) for name, pids in groups.items()}
-    started = time.monotonic()
+class Clock:
+    """The time since it was made, and the processor time of the site's programs."""
+
+    def __init__(self, stack):
+        self.groups = {"mariadbd": stack.pids("mariadbd"), "worker": stack.pids("workers") | stack.pids("search"),
+                       "nginx": stack.pids("nginx")}
+        stack.settle()
+        self.before = {name: cpu_ms(pids) for name, pids in self.groups.items()}
+        self.started = time.monotonic()
+
+    def figures(self):
+        return {"seconds": time.monotonic() - self.started,
+                **{f"{name}_cpu_ms": cpu_ms(pids) - self.before[name] for name, pids in self.groups.items()}}
+
+
+def walk(stack, way, limit, count, is_plain=False):
+    """One walk over a kept connection, from the newest record on until count of them came; limit None: the
+    service's own.  A plain client reads the JSON of each page before it asks for the next."""
+    query = "&".join(pair for pair in stack.query(limit).split("&") if pair != "limit=None")
+    clock = Clock(stack)
     client = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=60)
     place, taken = "", 0
     while taken < count:
-        target = f"/org/{stack.organization}/usageRecordGroup?{stack.query(limit)}{place}"
-        client.request("GET", target)
+        client.request("GET", f"/org/{stack.organization}/usageRecordGroup?{query}{place}")
         answer = client.getresponse()
         body = answer.read()
         if answer.status != 200:
             fail(f"a walk by {way} ended with {answer.status}: {body[:200]}")
-        taken += limit
+        taken += len(json.loads(body)["usageRecordGroups"]) if is_plain else limit
         if taken < count:
             place = (re.sub(rb'{"nextOffset":(\d+).*', rb"&offset=\1", body, flags=re.S).decode() if way == "offset" else
                      re.search("&cursor=[^&>]+", answer.getheader("Link"))[0])
     client.close()
-    seconds = time.monotonic() - started
-    return {"seconds": seconds, **{f"{name}_cpu_ms": cpu_ms(pids) - before[name] for name, pids in groups.items()}}
+    return clock.figures()
 
 
 def measure_metainfo(stack, targets, results):
@@ -670,48 +682,53 @@ def measure_metainfo(stack, targets, results):
            for name, figures in both.items()])
 
 
+def for_each_record(figures, count):
+    """Of what reading count records took."""
+    return {"records_per_second": count / figures["seconds"],
+            **{f"{name}_cpu_us": figures[f"{name}_cpu_ms"] * 1000 / count for name in ("worker", "nginx", "mariadbd")}}
+
+
 def download(stack, **headers):
-    """Everything of the largest organization in one answer; its time, and the searchers' memory."""
-    stack.settle()
-    pids = stack.pids("search")
-    before = cpu_ms(pids)
-    started = time.monotonic()
-    client = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=600)
+    """Everything of the largest organization in one answer, and the most memory that a searcher had."""
     query = stack.query(1).replace("limit=1", "").strip("&")
+    clock = Clock(stack)
+    client = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=600)
     client.request("GET", f"/org/{stack.organization}/usageRecordGroup?{query}", headers=headers)
     answer = client.getresponse()
     if answer.status != 200:
         fail(f"an export ended with {answer.status}")
-    size = 0
+    size = memory = 0
     while piece := answer.read(1 << 20):  # fails when the answer breaks off
+        if size >> 24 != (size + len(piece)) >> 24:
+            memory = max(memory, *map(pss_mib, stack.pids("search")))
         size += len(piece)
     client.close()
-    seconds = time.monotonic() - started
-    return {"records_per_second": stack.count / seconds, "mib": size / 2**20, "worker_cpu_ms": cpu_ms(pids) - before,
-            "mib_of_memory": max(peak_mib(pid) for pid in pids)}
-
-
-def peak_mib(pid):
-    text = pathlib.Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(r"^VmHWM:\s+(\d+) kB", text, re.M)[1]) / 1024
+    return {**for_each_record(clock.figures(), stack.count), "mib": size / 2**20, "mib_of_memory": memory}
 
 
 def measure_export(stack, targets, results):
-    """The whole list in one answer, beside a client that takes one page after the other."""
+    """The whole list in one answer, beside clients that take one page after the other: one that leaves
+    the limit as it is and reads each page, and one that does no more than to take it."""
     count = min(stack.count, 100000)
 
-    def pages(_):
-        return {"records_per_second": count / walk(stack, "cursor", 1000, count)["seconds"]}
+    def pages(limit, is_plain):
+        return lambda _: for_each_record(walk(stack, "cursor", limit, count, is_plain), count)
 
-    rounds = Rounds(stack, {"pages": pages, "csv": lambda _: download(stack, Accept="text/csv"),
+    for _ in range(20):  # the workers that export have made pages as well
+        stack.ask("service", stack.query(1000, offset=20000), Authorization="Key of its own")
+    rounds = Rounds(stack, {"pages, read": pages(None, True), "pages of 1000": pages(1000, False), "pages of 100": pages(100, False),
+                            "csv": lambda _: download(stack, Accept="text/csv"),
                             "ndjson": lambda _: download(stack, Accept="application/x-ndjson"),
                             "csv, gzip": lambda _: download(stack, Accept="text/csv", **{"Accept-Encoding": "gzip"})})
     results["export"] = figures = rounds.figures()
-    targets.add(f"export of {stack.count} records as CSV ÷ their pages as JSON, records a second",
-                rounds.ratio(("csv", "records_per_second"), ("pages", "records_per_second")), 8, at_least=True)
-    targets.add("memory of a worker that exports, at the most, MiB", figures["csv"]["mib_of_memory"], 8)
-    heads = ("records_per_second", "mib", "worker_cpu_ms", "mib_of_memory")
-    table(f"Exports of {stack.count} records, one client", ("", "records a second", "MiB", "worker CPU ms", "worker MiB"),
+    for name, what in (("pages, read", "its pages, the limit left as it is, by a client that reads each"),
+                       ("pages of 1000", "its pages of 1000, not read")):
+        targets.add(f"export of {stack.count} records as CSV ÷ {what}, records a second",
+                    rounds.ratio(("csv", "records_per_second"), (name, "records_per_second")), 8, at_least=True)
+    targets.add("MiB (PSS) of a worker that exports and has made pages, at the most", figures["csv, gzip"]["mib_of_memory"], 8)
+    heads = ("records_per_second", "worker_cpu_us", "nginx_cpu_us", "mariadbd_cpu_us", "mib", "mib_of_memory")
+    table(f"Exports of {stack.count} records, one client; processor time a record",
+          ("", "records a second", "worker, µs", "nginx, µs", "MariaDB, µs", "MiB", "MiB (PSS) a worker"),
           [(name, *(spread(figure[key]) if key in figure else "" for key in heads)) for name, figure in figures.items()])
 
 
