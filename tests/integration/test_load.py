@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import datetime
+import io
 import json
 import os
 import random
@@ -481,23 +482,89 @@ def code_of_data_page(first_word):
     return "".join(line[4:] for line in block.splitlines(keepends=True))
 
 
-FOREIGN = {
-    "bill.csv": ("SubAccountId,BillingAccountId,ChargePeriodStart,ResourceId,SkuId,ConsumedQuantity\n"
-                 "ORG,ocid1.tenancy.oc1..aaaa,2024-08-12T01:00:00Z,arn:aws:x:1,SKU1,12.000000001\n", '{"SKU1":12.000000001}'),
-    "events.json": ('[{"resourceId":"/subscriptions/0f1e","quantity":5.10,"dimension":"dim1","planId":"plan1",'
-                    '"effectiveStartTime":"2018-12-01T08:30:14.1234567Z"}]', '{"dim1":5.10}'),
-    "operations.json": ('{"operations":[{"operationId":"op-1","consumerId":"project:p","startTime":"2024-08-12T01:00:00.123456789Z",'
-                        '"metricValueSets":[{"metricName":"svc/requests","metricValues":[{"doubleValue":150.25}]}]}]}', '{"svc/requests":150.25}'),
-}
+FOREIGN_COUNT = 8000
 
 
-@pytest.mark.parametrize("name", FOREIGN)
-def test_foreign_files_as_the_page_says(service, organization, name, tmp_path):
-    text, records = FOREIGN[name]
-    (tmp_path / name).write_text(text.replace("ORG", organization), encoding="utf-8")
+def amount_texts(generator):
+    """Amounts as they stand in such files, with up to nineteen decimals."""
+    while True:
+        whole, part = generator.randrange(10 ** generator.randrange(1, 12)), generator.randrange(10 ** 9)
+        yield from (f"{whole}.{part:09}", f"{whole}", f"0.{part:019}", f"{whole}.{part:09}0", f"{part}e-9", f"{whole}.{part:09}{part:09}")
+
+
+def csv_text(rows):
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, rows[0])
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def focus(amounts, organization):
+    """FOCUS 1.0, several SKUs of one resource in one hour, and a line without a quantity."""
+    rows, wanted = [], {}
+    for n, amount in zip(range(FOREIGN_COUNT), amounts):
+        resource = (("arn:aws:s3:eu-central-1:123456789012:accesspoint/", "ocid1.instance.oc1.eu-frankfurt-1.")[n % 2] + "x" * 200)[:183] + f"{n // 4:07}"
+        row = {"BilledCost": "0.10", "BillingAccountId": ("ocid1.tenancy.oc1..aaaaaaaa" + "b" * 200)[:190], "BillingCurrency": "EUR",
+               "ChargeCategory": "Usage", "ChargeDescription": 'said "so", twice\nGröße', "ChargePeriodEnd": f"2024-08-{n % 7 + 1:02}T02:00:00Z",
+               "ChargePeriodStart": f"2024-08-{n % 7 + 1:02}T01:00:00Z", "ConsumedQuantity": amount, "ConsumedUnit": "GB-Hours",
+               "ResourceId": resource, "SkuId": f"SKU-{n % 4}", "SubAccountId": organization, "Tags": '{"a":"b"}'}
+        rows.append(row)
+        wanted[f'{row["ChargePeriodStart"]}/{resource}/SKU-{n % 4}'] = f'{{"SKU-{n % 4}":{amount}}}'
+    rows.append(dict(rows[0], ChargeCategory="Tax", ConsumedQuantity=""))
+    return "\ufeff" + csv_text(rows), wanted
+
+
+def cur(amounts, organization):
+    """An AWS cost and usage report."""
+    rows, wanted = [], {}
+    for n, amount in zip(range(FOREIGN_COUNT), amounts):
+        interval = f"2024-08-{n % 7 + 1:02}T00:00:00Z/2024-08-{n % 7 + 1:02}T01:00:00Z"
+        row = {"identity/LineItemId": f"{n // 7:052}", "identity/TimeInterval": interval, "bill/PayerAccountId": "123456789012",
+               "lineItem/UsageAccountId": organization, "lineItem/LineItemType": "Usage", "lineItem/UsageStartDate": interval.split("/")[0],
+               "lineItem/UsageType": f"EUC1-Requests-Tier{n % 3}", "lineItem/UsageAmount": amount, "lineItem/ResourceId": "arn:aws:s3:::b,\"q\""}
+        rows.append(row)
+        wanted[f"{interval}/{row['identity/LineItemId']}"] = f'{{"{row["lineItem/UsageType"]}":{amount}}}'
+    rows.append(dict(rows[0], **{"lineItem/LineItemType": "Tax"}))
+    return csv_text(rows), wanted
+
+
+def events(amounts, _):
+    """Azure Marketplace metering: usageEvent."""
+    texts, wanted = [], {}
+    for n, amount in zip(range(FOREIGN_COUNT), amounts):
+        resource, start = f"/subscriptions/0f1e/resourceGroups/größe/{n // 8}", f"2018-12-01T0{n % 4}:30:14.1234567Z"
+        texts.append(f'{{"resourceId":"{resource}","quantity":{amount},"dimension":"dim{n // 4 % 2}","effectiveStartTime":"{start}","planId":"plan1"}}')
+        wanted[f"{resource}/dim{n // 4 % 2}/{start}"] = f'{{"dim{n // 4 % 2}":{amount}}}'
+    return "[" + ",".join(texts) + "]", wanted
+
+
+def operations(amounts, _):
+    """GCP Service Control: operations with doubles, and with integers, which are texts there."""
+    texts, wanted = [], {}
+    for n, amount, other in zip(range(FOREIGN_COUNT // 2), amounts, amounts):
+        texts.append(f'{{"operationId":"op-{n}","operationName":"Usage","consumerId":"project:p","startTime":"2024-08-12T01:00:00.123456789Z",'
+                     f'"metricValueSets":[{{"metricName":"svc/requests","metricValues":[{{"doubleValue":{amount}}},'
+                     f'{{"labels":{{"a":"b"}},"doubleValue":{other}}}]}},'
+                     f'{{"metricName":"svc/bytes","metricValues":[{{"int64Value":"{9007199254740993 + n}"}}]}}]}}')
+        wanted.update({f"op-{n}/svc/requests/0": f'{{"svc/requests":{amount}}}', f"op-{n}/svc/requests/1": f'{{"svc/requests":{other}}}',
+                       f"op-{n}/svc/bytes/0": f'{{"svc/bytes":{9007199254740993 + n}}}'})
+    return '{"operations":[' + ",".join(texts) + "]}", wanted
+
+
+@pytest.mark.parametrize("name, make", [("focus.csv", focus), ("cur.csv", cur), ("events.json", events), ("operations.json", operations)])
+def test_foreign_files_as_the_page_says(service, organization, name, make, tmp_path):
+    """More than 30,000 records of four kinds, read back from the service digit for digit."""
+    text, wanted = make(amount_texts(random.Random(name)), organization)
+    assert len(wanted) >= FOREIGN_COUNT
+    (tmp_path / name).write_text(text, encoding="utf-8", newline="")
     code = code_of_data_page(name).replace("GtKPXMjlw", organization)
     made = subprocess.run(["python3", "-", tmp_path / name], input=code.encode(), stdout=subprocess.PIPE, check=True).stdout
     result = load(service, data=made)
-    assert (result.returncode, result.stderr, counts(result)) == (0, "", (1, 0, 0, 0))
-    if service.is_mariadb():
-        assert stored(service, organization, "records") == ((records,),)
+    assert (result.returncode, result.stderr, counts(result)) == (0, "", (len(wanted), 0, 0, 0))
+    lines = service.ask(f"/org/{organization}/usageRecordGroup?startDate=2018-01-01", Accept="application/x-ndjson").body.decode().splitlines()
+    pieces = (re.fullmatch(r'.*"id":"([^"]*)".*"records":(\{.*\}),"serialID":.*', line) for line in lines)
+    found = {piece[1]: piece[2] for piece in pieces}
+    if not service.is_mariadb():  # MySQL writes JSON in its own way
+        found, wanted = ({one: json.loads(text) for one, text in both.items()} for both in (found, wanted))
+    assert found == wanted
