@@ -15,9 +15,9 @@ def environment(service, **settings):
     return {**os.environ, **{f"USAGE_RECORD_API_{name}": str(value) for name, value in names.items()}}
 
 
-def load(service, *words, data=b"", **settings):
+def load(service, *words, data=b"", timeout=120, **settings):
     """Runs the loader to its end; the finished process, its output as text."""
-    result = subprocess.run([str(LOADER), *map(str, words)], input=data, capture_output=True, timeout=120,
+    result = subprocess.run([str(LOADER), *map(str, words)], input=data, capture_output=True, timeout=timeout,
                             env=environment(service, **settings))
     result.stdout, result.stderr = result.stdout.decode(), result.stderr.decode(errors="replace")
     return result
