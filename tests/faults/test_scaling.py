@@ -14,6 +14,7 @@ from service import Service, wait_until
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("mariadbd") is None, reason="Galera is MariaDB's"),
+    pytest.mark.skipif(os.geteuid() != 0, reason="control groups are root's"),
     pytest.mark.skipif(float(os.environ.get("FAULT_SECONDS", "3")) < 10, reason="a measurement, of the long form"),
 ]
 
