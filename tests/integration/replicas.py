@@ -11,6 +11,11 @@ from service import wait_until
 
 FRESH = "/org/fresh/usageRecordGroup?limit=1"
 
+# What the servers call it.
+MARIADB = {"replica": "SLAVE", "from": "CHANGE MASTER TO", "MASTER": "MASTER", "more": "", "disabled": "SLAVESIDE_DISABLED"}
+MYSQL = {"replica": "REPLICA", "from": "CHANGE REPLICATION SOURCE TO", "MASTER": "SOURCE", "more": ", GET_SOURCE_PUBLIC_KEY = 1",
+         "disabled": "REPLICA_SIDE_DISABLED"}
+
 
 class Primary(Host):
     """Its log has all from its beginning on, so that a replica begins empty."""
@@ -23,10 +28,10 @@ class Replica(Host):
     def __init__(self, primary, number):
         self.primary, self.number = primary, number
         super().__init__()
+        self.words = MARIADB if self.is_mariadb() else MYSQL
         port = primary.address.split(":")[1]
-        self.admin("STOP SLAVE", f"CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = {port}, "
-                   "MASTER_USER = 'copy', MASTER_PASSWORD = 'copy', MASTER_CONNECT_RETRY = 1", "START SLAVE")
-        self.set_read_only(True)
+        self.replicate("STOP {replica}", "{from} {MASTER}_HOST = '127.0.0.1', {MASTER}_PORT = %s, {MASTER}_USER = 'copy', "
+                       "{MASTER}_PASSWORD = 'copy', {MASTER}_CONNECT_RETRY = 1{more}" % port, "START {replica}")
 
     def start_database(self, more_options=""):
         super().start_database(f"--server-id={self.number} --read-only {more_options}")
@@ -44,18 +49,25 @@ class Replica(Host):
         for statement in statements:
             self.sql(statement, database=None)
 
+    def replicate(self, *statements):
+        self.admin(*(statement.format(**self.words) for statement in statements))
+
     @contextlib.contextmanager
     def stopped_applying(self):
         """Its data stands still; what comes in is kept."""
-        self.admin("STOP SLAVE SQL_THREAD")
-        yield
-        self.admin("START SLAVE SQL_THREAD")
+        self.replicate("STOP {replica} SQL_THREAD")
+        try:
+            yield
+        finally:
+            self.replicate("START {replica} SQL_THREAD")
 
     @contextlib.contextmanager
     def lagging(self):
-        self.admin("STOP SLAVE", "CHANGE MASTER TO MASTER_DELAY = 3600", "START SLAVE")
-        yield
-        self.admin("STOP SLAVE", "CHANGE MASTER TO MASTER_DELAY = 0", "START SLAVE")
+        self.replicate("STOP {replica}", "{from} {MASTER}_DELAY = 3600", "START {replica}")
+        try:
+            yield
+        finally:
+            self.replicate("STOP {replica}", "{from} {MASTER}_DELAY = 0", "START {replica}")
 
     @contextlib.contextmanager
     def broken(self):
@@ -64,16 +76,20 @@ class Replica(Host):
         wait_until(lambda: self.sql("SHOW TABLES LIKE 'torn'"))
         self.admin("DROP TABLE usage_record_api.torn")
         self.primary.sql("INSERT INTO torn VALUES (1)")
-        yield
-        self.admin("CREATE TABLE usage_record_api.torn (i INT)", "START SLAVE")
-        self.primary.sql("DROP TABLE torn")
+        try:
+            yield
+        finally:
+            self.replicate("CREATE TABLE usage_record_api.torn (i INT)", "START {replica}")
+            self.primary.sql("DROP TABLE torn")
 
     @contextlib.contextmanager
     def without_heartbeat(self):
         """It keeps up with the primary, but may not say so."""
         self.admin("REVOKE SELECT ON usage_record_api.heartbeat FROM usage_record_api@'%'")
-        yield
-        self.admin("GRANT SELECT ON usage_record_api.heartbeat TO usage_record_api@'%'")
+        try:
+            yield
+        finally:
+            self.admin("GRANT SELECT ON usage_record_api.heartbeat TO usage_record_api@'%'")
 
 
 def make_hosts(replica_count, load=None):
