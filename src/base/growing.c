@@ -56,13 +56,6 @@ void growing_add_integer(struct growing *bytes, uint64_t value)
 	bytes->len += text.len;
 }
 
-void growing_repeat(struct growing *bytes, size_t start, size_t len)
-{
-	/* The bytes may move. */
-	if (growing_reserve(bytes, len))
-		growing_add(bytes, (struct slice){bytes->data + start, len});
-}
-
 void growing_drop(struct growing *bytes, size_t len)
 {
 	if (len == 0)

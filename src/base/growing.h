@@ -27,9 +27,6 @@ void growing_add(struct growing *bytes, struct slice slice);
 void growing_add_json(struct growing *bytes, struct slice slice);
 void growing_add_integer(struct growing *bytes, uint64_t value);
 
-/* Adds len of its own bytes once more, those from start on. */
-void growing_repeat(struct growing *bytes, size_t start, size_t len);
-
 /* Drops the first len bytes. */
 void growing_drop(struct growing *bytes, size_t len);
 

@@ -18,6 +18,7 @@ enum {
 	PART_LEN_MAX = 240 * 1024,
 	/* Reading the clock twice for each record would cost more than writing it. */
 	SAMPLE_INTERVAL = 16,
+	CELLS_SIZE_KEPT = 64 * 1024,
 };
 
 struct form {
@@ -37,8 +38,12 @@ struct export
 	struct call *call; /* NULL: none */
 	const struct form *form;
 	struct filter filter; /* owned */
-	struct amounts amounts;
 	unsigned record_count;
+	/* Of the lines of the record at hand. */
+	struct growing before, behind; /* the cells on both sides of dimension and quantity */
+	struct amounts amounts;
+	size_t amounts_written;
+	struct growing document; /* of the amounts, when the record's own is gone */
 	double sampled_ms;
 };
 
@@ -85,10 +90,11 @@ static void add_time(struct growing *line, const struct utc_time *time)
 	csv_add_plain(line, (struct slice){text, sizeof text});
 }
 
-static void add_cells_before_amount(struct export *export, const struct record *record)
+static void write_before(struct export *export, const struct record *record)
 {
-	struct growing *line = export->body;
+	struct growing *line = &export->before;
 
+	growing_clear(line, CELLS_SIZE_KEPT);
 	csv_add_text(line, record->buyer_id);
 	add_time(line, &record->creation_time);
 	csv_add_text(line, record->entitlement_id);
@@ -99,12 +105,13 @@ static void add_cells_before_amount(struct export *export, const struct record *
 	csv_add_plain(line, record->partner);
 }
 
-static void add_cells_behind_amount(struct export *export, const struct record *record)
+static void write_behind(struct export *export, const struct record *record)
 {
-	struct growing *line = export->body;
+	struct growing *line = &export->behind;
 	char digits[24];
 	struct text serial_id = TEXT_IN(digits);
 
+	growing_clear(line, CELLS_SIZE_KEPT);
 	text_add_integer(&serial_id, record->serial_id);
 	csv_add_plain(line, text_slice(&serial_id));
 	csv_add_plain(line, record->status);
@@ -112,41 +119,67 @@ static void add_cells_behind_amount(struct export *export, const struct record *
 	csv_end_line(line);
 }
 
-/* A line for each amount; what is the same in all of them is written once, and copied. */
-static void add_csv_lines(struct export *export, const struct record *record)
+static void add_csv_line(struct export *export, struct slice dimension, struct slice quantity)
 {
-	static const struct amount none = {.dimension = {"", 0}, .value = {"", 0}};
-	const struct amounts *amounts = &export->amounts;
-	const struct amount *amount = amounts->count > 0 ? amounts->list : &none;
-	struct growing *body = export->body;
+	growing_add(export->body, growing_slice(&export->before));
+	csv_add_text(export->body, dimension);
+	csv_add_plain(export->body, quantity);
+	growing_add(export->body, growing_slice(&export->behind));
+}
 
-	size_t before = body->len;
-	add_cells_before_amount(export, record);
-	size_t before_len = body->len - before;
-	csv_add_text(body, amount->dimension);
-	csv_add_plain(body, amount->value);
-	size_t behind = body->len;
-	add_cells_behind_amount(export, record);
-	size_t behind_len = body->len - behind;
-	for (size_t i = 1; i < amounts->count; i++) {
-		growing_repeat(body, before, before_len);
-		csv_add_text(body, amounts->list[i].dimension);
-		csv_add_plain(body, amounts->list[i].value);
-		growing_repeat(body, behind, behind_len);
+static bool is_within_record(const struct export *export)
+{
+	return export->amounts_written < export->amounts.count;
+}
+
+static bool has_memory(const struct export *export)
+{
+	bool is_short = export->body->is_short || export->before.is_short || export->behind.is_short ||
+	                export->document.is_short;
+
+	if (is_short)
+		log_message(LOG_LEVEL_ERROR, "out of memory for an export");
+	return !is_short;
+}
+
+/* A line for each amount of the record at hand, until the part is full. */
+static bool add_csv_lines(struct export *export)
+{
+	while (is_within_record(export) && !export->body->is_short &&
+	       export->body->len < PART_LEN_MAX) {
+		const struct amount *amount = &export->amounts.list[export->amounts_written++];
+		add_csv_line(export, amount->dimension, amount->value);
 	}
+	return has_memory(export);
+}
+
+static bool parse_amounts(struct export *export, struct slice document, uint64_t serial_id)
+{
+	if (amounts_parse(&export->amounts, document) == AMOUNTS_OK)
+		return true;
+	log_message(LOG_LEVEL_ERROR, "the amounts of record %llu could not be read",
+	            (unsigned long long)serial_id);
+	return false;
 }
 
 static bool add_csv(struct export *export, const struct record *record)
 {
-	if (amounts_parse(&export->amounts, record->records) != AMOUNTS_OK) {
-		log_message(LOG_LEVEL_ERROR, "the amounts of record %llu could not be read",
-		            (unsigned long long)record->serial_id);
+	export->amounts_written = 0;
+	if (!parse_amounts(export, record->records, record->serial_id))
 		return false;
-	}
-	add_csv_lines(export, record);
-	if (export->body->is_short)
-		log_message(LOG_LEVEL_ERROR, "out of memory for an export");
-	return !export->body->is_short;
+	write_before(export, record);
+	write_behind(export, record);
+	if (export->amounts.count == 0)
+		add_csv_line(export, (struct slice){"", 0}, (struct slice){"", 0});
+	if (!add_csv_lines(export))
+		return false;
+	if (!is_within_record(export))
+		return true;
+	/* The other lines come in parts of their own, when the record is gone. */
+	growing_clear(&export->document, 0);
+	growing_add(&export->document, record->records);
+	return has_memory(export) &&
+	       parse_amounts(export, growing_slice(&export->document), record->serial_id);
 }
 
 static struct slice csv(const struct export *export)
@@ -165,6 +198,7 @@ static void begin(void *context)
 	struct export *export = context;
 
 	export->record_count = 0;
+	export->amounts.count = export->amounts_written = 0;
 	export->sampled_ms = 0;
 	export->form->begin(export);
 }
@@ -256,10 +290,13 @@ void export_respond(struct export *export, struct call *call, struct filter *fil
 bool export_next(struct export *export, struct http_response *response)
 {
 	double start_ms = clock_ms();
-	bool is_end;
+	bool is_end = false, is_good;
 
 	export->form->go_on(export);
-	bool is_good = walk_next(export->walk, &is_end) == REPOSITORY_OK;
+	if (is_within_record(export))
+		is_good = add_csv_lines(export);
+	else
+		is_good = walk_next(export->walk, &is_end) == REPOSITORY_OK;
 	count_time(export, response, start_ms);
 	return is_good && response_add_part(response, export->form->part(export), is_end);
 }
@@ -276,5 +313,8 @@ void export_end(struct export *export)
 	export->call = NULL;
 	amounts_close(&export->amounts);
 	export->amounts = (struct amounts){.count = 0};
+	growing_free(&export->before);
+	growing_free(&export->behind);
+	growing_free(&export->document);
 	filter_close(&export->filter);
 }

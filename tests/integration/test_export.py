@@ -306,3 +306,24 @@ def test_a_reader_that_does_not_read(long):
         assert worker.status("VmHWM") < memory_kb + 2048
     finally:
         worker.close()
+
+
+@pytest.mark.unsanitized
+def test_a_record_of_very_many_lines(long):
+    """18 MB of lines, of which the worker holds a part at a time."""
+    amounts = {f"dimension {n}": n for n in range(300)}
+    long.insert("wide", meta_info=json.dumps({"a": "\"" * 20000}), records=json.dumps(amounts))
+    long.insert("wide", records='{"a":1}')
+    worker = Worker(long.dir, long.environment()).start()
+    try:
+        target = "/org/wide/usageRecordGroup?endDate=2024-08-12"
+        assert worker.ask(target).status == 200
+        memory_kb = worker.status("VmHWM")
+        for headers in ({}, {"HTTP_ACCEPT_ENCODING": "gzip"}):
+            answer = worker.ask(target, HTTP_ACCEPT=CSV, **headers)
+            assert answer.is_ended
+        assert worker.status("VmHWM") < memory_kb + 2048
+        lines = list(csv.DictReader(io.StringIO(gzip.decompress(answer.body).decode(), newline="")))
+        assert {line["dimension"]: int(line["quantity"]) for line in lines if len(line["metaInfo"]) > 2} == amounts and len(lines) == 301
+    finally:
+        worker.close()

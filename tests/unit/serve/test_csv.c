@@ -72,30 +72,11 @@ static void test_csv_grows(void **state)
 	growing_free(&line);
 }
 
-static void test_growing_repeat_moves(void **state)
-{
-	struct growing bytes = {.data = NULL};
-
-	(void)state;
-	GROWING_ADD(&bytes, "ab");
-	for (size_t len = 2; len < 100000; len *= 2) {
-		growing_repeat(&bytes, 0, len);
-		assert_int_equal(bytes.len, 2 * len);
-	}
-	growing_repeat(&bytes, bytes.len - 1, 1);
-	growing_repeat(&bytes, bytes.len, 0);
-	for (size_t i = 0; i + 1 < bytes.len; i++)
-		assert_int_equal(bytes.data[i], i % 2 == 0 ? 'a' : 'b');
-	assert_int_equal(bytes.data[bytes.len - 1], 'b');
-	growing_free(&bytes);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_csv_cells_and_lines),
 	    cmocka_unit_test(test_csv_grows),
-	    cmocka_unit_test(test_growing_repeat_moves),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
