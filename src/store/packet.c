@@ -91,7 +91,7 @@ static bool take_value(struct rest *rest, const struct packet_column *column)
 	case PACKET_TIME:
 		return take_time(rest, &column->value->time);
 	case PACKET_TEXT:
-		if (!take_len(rest, &len) || !take(rest, len, &data))
+		if (!take_len(rest, &len) || len > column->len_max || !take(rest, len, &data))
 			return false;
 		column->value->text = (struct slice){(const char *)data, (size_t)len};
 		return true;

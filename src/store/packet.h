@@ -27,6 +27,7 @@ union packet_value {
 
 struct packet_column {
 	enum packet_kind kind;
+	size_t len_max;            /* of a text */
 	union packet_value *value; /* where it is to go */
 };
 

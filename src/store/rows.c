@@ -213,13 +213,6 @@ static enum database_status bind_result(struct rows *rows)
 	return DATABASE_OK;
 }
 
-static enum database_status too_long(enum query_column column, uint64_t serial_id)
-{
-	log_message(LOG_LEVEL_ERROR, "column %u of record %llu is longer than it may be", column,
-	            (unsigned long long)serial_id);
-	return DATABASE_FAILED;
-}
-
 /* Fetches what did not fit its buffer. */
 static enum database_status fetch_rest(struct rows *rows)
 {
@@ -227,8 +220,11 @@ static enum database_status fetch_rest(struct rows *rows)
 		enum query_column column = rows->columns[i];
 		if (rows->is_null[column] || rows->lengths[column] <= rows->binds[column].buffer_length)
 			continue;
-		if (!is_document(column))
-			return too_long(column, rows->serial_id);
+		if (!is_document(column)) {
+			log_message(LOG_LEVEL_ERROR, "column %u of record %llu is longer than it may be",
+			            column, (unsigned long long)rows->serial_id);
+			return DATABASE_FAILED;
+		}
 		if (!resize_document(rows, column, rows->lengths[column])) {
 			log_message(LOG_LEVEL_ERROR, "out of memory for %lu bytes of record %llu",
 			            rows->lengths[column], (unsigned long long)rows->serial_id);
@@ -305,15 +301,9 @@ static enum database_status next_packet(struct rows *rows, bool *is_end)
 	*is_end = code == MYSQL_NO_DATA;
 	if (code != 0)
 		return *is_end ? DATABASE_OK : failure(rows);
-	if (!packet_read(packet, rows->packet_columns, rows->column_count))
-		return refuse(rows, packet.len, "bytes");
-	for (size_t i = 0; i < rows->column_count; i++) {
-		enum query_column column = rows->columns[i];
-		if (kind_of(column) == PACKET_TEXT && !is_document(column) &&
-		    rows_text(rows, column).len > RECORD_ID_LEN_MAX)
-			return too_long(column, rows->values[QUERY_SERIAL_ID].integer);
-	}
-	return DATABASE_OK;
+	return packet_read(packet, rows->packet_columns, rows->column_count)
+	           ? DATABASE_OK
+	           : refuse(rows, packet.len, "bytes");
 }
 
 /* Whether a column comes as its kind does. */
@@ -349,9 +339,12 @@ static enum database_status expect_rows(struct rows *rows)
 		return refuse(rows, mysql_stmt_field_count(handle), "columns");
 	rows->is_packet = fields != NULL;
 	for (size_t i = 0; i < rows->column_count && rows->is_packet; i++) {
-		enum packet_kind kind = kind_of(rows->columns[i]);
-		rows->is_packet = has_kind(&fields[i], kind);
-		rows->packet_columns[i] = (struct packet_column){kind, &rows->values[rows->columns[i]]};
+		enum query_column column = rows->columns[i];
+		rows->packet_columns[i] =
+		    (struct packet_column){.kind = kind_of(column),
+		                           .len_max = is_document(column) ? SIZE_MAX : RECORD_ID_LEN_MAX,
+		                           .value = &rows->values[column]};
+		rows->is_packet = has_kind(&fields[i], kind_of(column));
 	}
 	return DATABASE_OK;
 }

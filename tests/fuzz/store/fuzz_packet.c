@@ -9,7 +9,7 @@
 
 #include "store/packet.h"
 
-enum { COLUMNS_MAX = 16 };
+enum { COLUMNS_MAX = 16, LEN_MAX = 1020 };
 
 static bool is_inside(struct slice text, const char *data, size_t len)
 {
@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1 + count)
 		return 0;
 	for (size_t i = 0; i < count; i++)
-		columns[i] = (struct packet_column){data[1 + i] % (PACKET_TEXT + 1), &values[i]};
+		columns[i] = (struct packet_column){data[1 + i] % (PACKET_TEXT + 1), LEN_MAX, &values[i]};
 	size_t len = size - 1 - count;
 	char *packet = malloc(len); /* without a NUL, so that reading it is noticed, too */
 	MUST(packet != NULL || len == 0);
@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (size_t i = 0; i < count; i++) {
 			char written[UTC_TEXT_LEN];
 			if (columns[i].kind == PACKET_TEXT)
-				MUST(is_inside(values[i].text, packet, len));
+				MUST(is_inside(values[i].text, packet, len) && values[i].text.len <= LEN_MAX);
 			if (columns[i].kind == PACKET_TIME)
 				utc_write(written, &values[i].time);
 		}

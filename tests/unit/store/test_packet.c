@@ -8,7 +8,7 @@
 struct row {
 	union packet_value time, integer, first, second;
 };
-enum { COLUMN_COUNT = 4 };
+enum { COLUMN_COUNT = 4, LEN_MAX = 16777216 };
 
 #define TIME "\x0b\xea\x07\x0b\x17\x17\x3b\x20\x78\x96\x09\x00" /* 23:59:32.628 */
 /* A packet and its length. */
@@ -17,10 +17,10 @@ enum { COLUMN_COUNT = 4 };
 
 static bool read_row(const char *data, size_t len, struct row *row)
 {
-	const struct packet_column columns[COLUMN_COUNT] = {{PACKET_TIME, &row->time},
-	                                                    {PACKET_INTEGER, &row->integer},
-	                                                    {PACKET_TEXT, &row->first},
-	                                                    {PACKET_TEXT, &row->second}};
+	const struct packet_column columns[COLUMN_COUNT] = {{PACKET_TIME, 0, &row->time},
+	                                                    {PACKET_INTEGER, 0, &row->integer},
+	                                                    {PACKET_TEXT, LEN_MAX, &row->first},
+	                                                    {PACKET_TEXT, LEN_MAX, &row->second}};
 
 	return packet_read((struct slice){data, len}, columns, COLUMN_COUNT);
 }
@@ -99,7 +99,7 @@ static void test_packet_read_of_many_columns(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(values); i++)
-		columns[i] = (struct packet_column){PACKET_TEXT, &values[i]};
+		columns[i] = (struct packet_column){PACKET_TEXT, 1, &values[i]};
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		const char *expected = rows[i].expected;
 		size_t count = strlen(expected);
@@ -192,6 +192,16 @@ static void test_packet_read_refuses(void **state)
 	}
 }
 
+static void test_packet_read_refuses_a_text_that_is_too_long(void **state)
+{
+	union packet_value value;
+	struct packet_column column = {PACKET_TEXT, 3, &value};
+
+	(void)state;
+	assert_true(packet_read((struct slice){ROW("\0\0\3abc")}, &column, 1));
+	assert_false(packet_read((struct slice){ROW("\0\0\4abcd")}, &column, 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +211,7 @@ int main(void)
 	    cmocka_unit_test(test_packet_read_of_many_columns),
 	    cmocka_unit_test(test_packet_read_of_long_texts),
 	    cmocka_unit_test(test_packet_read_refuses),
+	    cmocka_unit_test(test_packet_read_refuses_a_text_that_is_too_long),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
