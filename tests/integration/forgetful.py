@@ -41,7 +41,10 @@ class ForgetfulProxy:
             last = time.monotonic()
             while not self._is_over:
                 for side in select.select([client, server], [], [], 0.1)[0]:
-                    data = side.recv(65536)
+                    try:
+                        data = side.recv(65536)
+                    except ConnectionResetError:
+                        data = b""
                     if not data:
                         client.close()
                         return
