@@ -699,7 +699,7 @@ def download(stack, **headers):
         fail(f"an export ended with {answer.status}")
     size = memory = 0
     while piece := answer.read(1 << 20):  # fails when the answer breaks off
-        if size >> 24 != (size + len(piece)) >> 24:
+        if size == 0 or size >> 24 != (size + len(piece)) >> 24:
             memory = max(memory, *map(pss_mib, stack.pids("search")))
         size += len(piece)
     client.close()
