@@ -31,6 +31,7 @@ struct rows {
 	union packet_value values[QUERY_COLUMN_COUNT]; /* of the row at hand */
 	/* The row is read as a packet; else the library copies it to the buffers below. */
 	bool is_packet;
+	bool is_always_bound;
 	struct packet_column packet_columns[QUERY_COLUMN_COUNT];
 	MYSQL_BIND binds[QUERY_COLUMN_COUNT];
 	my_bool is_null[QUERY_COLUMN_COUNT];
@@ -131,6 +132,11 @@ void rows_close(struct rows *rows)
 	free(rows->documents[QUERY_META_INFO]);
 	free(rows->documents[QUERY_RECORDS]);
 	free(rows);
+}
+
+void rows_bind(struct rows *rows)
+{
+	rows->is_always_bound = true;
 }
 
 struct slice rows_text(const struct rows *rows, enum query_column column)
@@ -337,7 +343,7 @@ static enum database_status expect_rows(struct rows *rows)
 
 	if (mysql_stmt_field_count(handle) != rows->column_count)
 		return refuse(rows, mysql_stmt_field_count(handle), "columns");
-	rows->is_packet = fields != NULL;
+	rows->is_packet = fields != NULL && !rows->is_always_bound;
 	for (size_t i = 0; i < rows->column_count && rows->is_packet; i++) {
 		enum query_column column = rows->columns[i];
 		rows->packet_columns[i] =

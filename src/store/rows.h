@@ -19,6 +19,9 @@ struct rows;
 struct rows *rows_open(struct database *database);
 void rows_close(struct rows *rows); /* NULL is fine */
 
+/* From now on the library converts each row, as where it does not show them: to compare with. */
+void rows_bind(struct rows *rows);
+
 /*
  * Runs query and reads its first row; *is_end says that there was none.  To be called
  * within an attempt of database_run.  start_ms is when the page was asked for, as

@@ -5,7 +5,8 @@
  * It takes over the worker's own code up to the rows: connection and session (database.h),
  * statements (query.h), bound values and bound row (rows.h).  So nothing is written twice,
  * and both ask for the same bytes in the same way.  It leaves out repository_find, which
- * makes a record of each row, and all behind it.
+ * makes a record of each row, and all behind it.  Rows come as the library gives them to
+ * everybody, converted into bound buffers, which the worker spares itself.
  *
  * Each process asks for the page again and again; of the processor's time only its own
  * counts.
@@ -37,6 +38,7 @@ struct options {
 	double seconds;
 	unsigned ways;    /* that take turns */
 	uint32_t columns; /* not a page, but these of all records; 0: a page */
+	bool is_in_place; /* rows are read as the worker does */
 };
 
 /* How long the pages of one way took. */
@@ -166,8 +168,11 @@ static struct count run(const struct settings *settings, const struct options *o
 	const char *const no_probes[] = {NULL};
 	struct database *database = database_open(&settings->database, no_probes);
 
-	if (database != NULL && (floor.rows = rows_open(database)) != NULL)
+	if (database != NULL && (floor.rows = rows_open(database)) != NULL) {
+		if (!options->is_in_place)
+			rows_bind(floor.rows);
 		database_run(database, fetch_pages, &floor);
+	}
 	rows_close(floor.rows);
 	database_close(database);
 	return floor.count;
@@ -216,24 +221,28 @@ static void print(const struct options *options, const struct count *counts)
 
 static int usage(void)
 {
-	fputs("usage: floor [--plain-offset | --scan | --sums] [--processes N] [--seconds S]\n"
-	      "             ORGANIZATION QUERY\n"
+	fputs("usage: floor [--plain-offset | --scan | --sums] [--in-place] [--processes N]\n"
+	      "             [--seconds S] ORGANIZATION QUERY\n"
 	      "Asks for the page that QUERY, a query string, names, for S seconds (1) in N\n"
 	      "processes (1) at once, and prints what a page took.  The connection is made from\n"
 	      "the worker's settings.  --plain-offset: passes over rows by OFFSET alone at every\n"
 	      "other page, to compare.  --scan: reads of all records of the days what a search\n"
 	      "looks at, time, serial ID and metaInfo, instead of a page.  --sums: the same with\n"
-	      "amounts, what a summary looks at.\n",
+	      "amounts, what a summary looks at.  --in-place: reads rows as the worker does,\n"
+	      "instead of having the library convert them.\n",
 	      stderr);
 	return 2;
 }
 
 int main(int argc, char **argv)
 {
-	static const struct option names[] = {
-	    {"plain-offset", no_argument, NULL, 'o'}, {"processes", required_argument, NULL, 'p'},
-	    {"scan", no_argument, NULL, 'c'},         {"seconds", required_argument, NULL, 's'},
-	    {"sums", no_argument, NULL, 'u'},         {NULL, 0, NULL, 0}};
+	static const struct option names[] = {{"in-place", no_argument, NULL, 'i'},
+	                                      {"plain-offset", no_argument, NULL, 'o'},
+	                                      {"processes", required_argument, NULL, 'p'},
+	                                      {"scan", no_argument, NULL, 'c'},
+	                                      {"seconds", required_argument, NULL, 's'},
+	                                      {"sums", no_argument, NULL, 'u'},
+	                                      {NULL, 0, NULL, 0}};
 	struct options options = {.processes = 1, .seconds = 1, .ways = WAY_PLAIN};
 	struct settings settings;
 	struct filter filter;
@@ -244,6 +253,9 @@ int main(int argc, char **argv)
 		switch (option) {
 		case 'o':
 			options.ways = WAY_COUNT;
+			break;
+		case 'i':
+			options.is_in_place = true;
 			break;
 		case 'c':
 			options.columns = QUERY_SCAN;
