@@ -2,8 +2,8 @@
  * server - takes FastCGI requests from a listening socket, one at a time, and sends
  * the answers.
  *
- * Owns the accept loop, signals, time limits towards the peer, FastCGI framing, and requests
- * that wait for a turn (base/turns.h), while others are served.
+ * Owns the accept loop, signals, the time limit for a request to come in, and requests that wait
+ * for a turn (base/turns.h), while others are served.
  * The only module that includes fcgiapp.h.  Knows no route and no database.
  *
  * TERM, INT, HUP and USR1 mean the same: answer the request in hand in full, then leave;
@@ -18,8 +18,6 @@
 enum {
 	/* How long a connected peer may take to send a request: nginx sends it at once. */
 	SERVER_RECEIVE_TIMEOUT_MS = 1000,
-	/* How long a peer may take none of an answer: nginx spools what its client does not. */
-	SERVER_SEND_TIMEOUT_MS = 10000,
 };
 
 struct server_handler {
