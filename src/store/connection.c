@@ -371,6 +371,27 @@ static bool ask_age(MYSQL *handle, double limit_ms, double *age_ms)
 	return true;
 }
 
+/*
+ * Whether the primary of a group still speaks for it.  One that was cut off, or stood still, learns
+ * late that it is no longer, and for some seconds even holds all others for its secondaries
+ * again.  But it cannot say what was committed before the question, which takes the group.
+ */
+static bool is_in_touch(struct connection *connection)
+{
+	double limit_ms = connection->options->connect_timeout_s * 1e3;
+	MYSQL_RES *result = NULL;
+
+	/* Tables of performance_schema would be read without the group. */
+	bool is_good = ask(connection->handle, "SET SESSION group_replication_consistency = 'BEFORE'",
+	                   limit_ms, &result) &&
+	               ask(connection->handle, connection->probes[0], limit_ms, &result);
+	mysql_free_result(result);
+	return is_good && ask(connection->handle,
+	                      "SET SESSION group_replication_consistency = "
+	                      "'BEFORE_ON_PRIMARY_FAILOVER'",
+	                      limit_ms, &result);
+}
+
 enum connection_standing connection_look(struct connection *connection, double limit_ms,
                                          double *age_ms)
 {
@@ -387,6 +408,8 @@ enum connection_standing connection_look(struct connection *connection, double l
 		           : is_off(row[0]) && is_off(row[1])            ? CONNECTION_WRITABLE
 		                                                         : CONNECTION_READ_ONLY;
 	mysql_free_result(result);
+	if (standing == CONNECTION_WRITABLE && connection->is_group_member && !is_in_touch(connection))
+		goto gone;
 	if (standing == CONNECTION_READ_ONLY && age_ms != NULL &&
 	    !ask_age(connection->handle, limit_ms, age_ms))
 		goto gone;

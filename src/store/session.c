@@ -30,6 +30,9 @@ static const struct {
     {"max_execution_time", "%", "0", 1000}, /* MySQL: in milliseconds */
     /* Galera: what was committed on any node before the question is in the answer. */
     {"wsrep_sync_wait", "1", "1", 0},
+    /* Group Replication: what the last primary had committed is in the next one's answer. */
+    {"group_replication_consistency", "'BEFORE_ON_PRIMARY_FAILOVER'",
+     "'BEFORE_ON_PRIMARY_FAILOVER'", 0},
 };
 enum { VARIABLE_COUNT = sizeof variables / sizeof variables[0] };
 _Static_assert((int)VARIABLE_COUNT <= (int)SESSION_VARIABLES_MAX, "a place each");

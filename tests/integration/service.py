@@ -116,8 +116,8 @@ class Service:
 
     # -- the parts
 
-    def stack(self, part, action, **env):
-        subprocess.run([ROOT / "tools/stack", part, action, self.dir], check=True, timeout=120,
+    def stack(self, part, action, prefix=(), **env):
+        subprocess.run([*prefix, ROOT / "tools/stack", part, action, self.dir], check=True, timeout=120,
                        env={**os.environ, "PORT": str(self.port), "WORKERS": str(self.workers),
                             "SEARCH_WORKERS": str(self.search_workers),
                             "WORKER": self.worker, **self.environment(), **env})

@@ -54,6 +54,11 @@ static void test_session_is_told_what_the_server_knows(void **state)
 	    {"a writer is strict", {"sql_mode"}, true, 1, ", @@SESSION.sql_mode = 'STRICT_ALL_TABLES'"},
 	    {"a reader needs no constraints", {"check_constraint_checks"}, false, 1, ""},
 	    {"Galera", {"wsrep_sync_wait"}, false, 1, ", @@SESSION.wsrep_sync_wait = 1"},
+	    {"Group Replication",
+	     {"group_replication_consistency"},
+	     false,
+	     1,
+	     ", @@SESSION.group_replication_consistency = 'BEFORE_ON_PRIMARY_FAILOVER'"},
 	};
 	char sql[SESSION_SQL_SIZE];
 
