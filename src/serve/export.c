@@ -15,7 +15,7 @@
 enum {
 	/* What is shorter is sent as one body, whose length is known. */
 	WHOLE_LEN_MAX = 64 * 1024,
-	PART_LEN_MAX = 240 * 1024,
+	PART_LEN_MAX = 496 * 1024,
 	/* Reading the clock twice for each record would cost more than writing it. */
 	SAMPLE_INTERVAL = 16,
 	CELLS_SIZE_KEPT = 64 * 1024,
