@@ -129,7 +129,7 @@ def test_nobody_waits_for_the_greedy(greedy, name, duration, is_long):
         pages = innocent(greedy, seconds)
         searches = innocent(greedy, seconds / 2, SEARCH)
     assert_as_alone("pages", alone[0], pages, is_long)
-    assert_as_alone("searches", alone[1], searches, is_long)
+    assert_as_alone("searches", alone[1], searches, False)  # they have to share processors and memory, not to wait
     wait_until(lambda: all(pss_kb(pid) <= most * 1024 for pool, most in (("workers", PAGE_WORKER_MIB), ("search", SEARCH_WORKER_MIB))
                            for pid in greedy.worker_pids(pool)))
 
