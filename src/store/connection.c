@@ -177,8 +177,10 @@ static bool set_session(struct connection *connection, double limit_ms)
 	MYSQL_ROW row;
 
 	session_write_question(sql);
-	/* Or max_join_size might refuse the question. */
-	if (!ask(connection->handle, "SET sql_big_selects = 1", limit_ms, &result) ||
+	/* Or a transaction of init_connect's would stay open, in which MySQL refuses settings, and
+	 * max_join_size might refuse the question. */
+	if (!ask(connection->handle, "COMMIT AND NO CHAIN NO RELEASE", limit_ms, &result) ||
+	    !ask(connection->handle, "SET sql_big_selects = 1", limit_ms, &result) ||
 	    !ask(connection->handle, sql, limit_ms, &result))
 		return false;
 	while (result != NULL && (row = mysql_fetch_row(result)) != NULL)

@@ -778,7 +778,7 @@ def measure_load(stack, targets, results):
     """The loader beside LOAD DATA: the same rows, the same table with its indexes, in turns.
     Of the second load, REPLACE is what takes changes in as the loader does; IGNORE only
     finds that all is there."""
-    rows, round_count = number("LOAD_ROWS", 20000 if stack.is_quick else 1000000), 1 if stack.is_quick else 3
+    rows, round_count = number("LOAD_ROWS", 20000 if stack.is_quick else 1000000), min(stack.round_count, 3)
     database = f"{DATABASE}_load"
     lines, ndjson = stack.dir / "load.tsv", stack.dir / "load.ndjson"
     for path, form in ((lines, ()), (ndjson, ("--ndjson",))):
