@@ -130,19 +130,9 @@ void metrics_count(enum metrics_counter counter, uint64_t count)
 	add(&pool->counters[counter], count);
 }
 
-/* FNV-1a; never 0. */
-static uint64_t digest_of(const char *name)
-{
-	uint64_t digest = 14695981039346656037u;
-
-	for (; *name != '\0'; name++)
-		digest = (digest ^ (unsigned char)*name) * 1099511628211u;
-	return digest | 1;
-}
-
 unsigned metrics_add_host(const char *name)
 {
-	uint64_t digest = digest_of(name);
+	uint64_t digest = slice_digest(slice_of(name));
 
 	for (unsigned i = 0; i < host_count; i++)
 		if (strcmp(hosts[i].name, name) == 0)

@@ -155,16 +155,6 @@ static bool is_at_home(struct handler *handler, const struct http_request *reque
 	return false;
 }
 
-/* FNV-1a.  Organizations of one number would share their turns, and no more. */
-static uint64_t number_of(struct slice organization)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (size_t i = 0; i < organization.len; i++)
-		hash = (hash ^ (unsigned char)organization.data[i]) * UINT64_C(0x100000001b3);
-	return hash | 1;
-}
-
 static void respond_call(struct handler *handler, const struct http_request *request,
                          struct http_response *response)
 {
@@ -202,7 +192,8 @@ static void respond_call(struct handler *handler, const struct http_request *req
 		return;
 	}
 	struct slice organization = decode_organization(handler, text);
-	call->organization = number_of(organization);
+	/* Organizations of one number would share their turns, and no more. */
+	call->organization = slice_digest(organization);
 	if (is_at_home(handler, request, response, organization))
 		handler->route->respond(call);
 }
