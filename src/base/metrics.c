@@ -1,14 +1,13 @@
 #include "base/metrics.h"
 
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/seats.h"
 #include "base/shared.h"
 
 enum {
-	WORKERS_MAX = 512,
 	HOSTS_SHARED_MAX = 64, /* as long as the file is there, whatever hosts it has seen */
 	HOSTS_OWN_MAX = 8,
 	HOST_NAME_SIZE = 272,
@@ -45,9 +44,9 @@ static const struct {
                {2500, "2.5"}, {5000, "5"},     {10000, "10"}};
 enum { BUCKET_COUNT = sizeof buckets / sizeof buckets[0] + 1 }; /* the last is +Inf */
 
-/* The file's contents.  Of a worker holds what is at its number, is_busy and host, as long as it
- * keeps the lock on that byte of the file.  A host has the place that its name's digest has taken
- * first.  All else are counters that only grow. */
+/* The file's contents.  Of a worker holds what is at its number, is_busy and host, as long as it is
+ * alive.  A host has the place that its name's digest has taken first.  All else are counters that
+ * only grow. */
 struct pool {
 	_Atomic uint64_t counters[METRICS_COUNTER_COUNT];
 	_Atomic uint64_t requests[HTTP_ROLE_COUNT][STATUS_COUNT];
@@ -61,8 +60,8 @@ struct pool {
 		_Atomic int64_t lag_ms;  /* negative: not known */
 		_Atomic int64_t seen_ms; /* by clock_ms, which is the machine's */
 	} hosts[HOSTS_SHARED_MAX];
-	_Atomic uint8_t is_busy[WORKERS_MAX];
-	_Atomic uint8_t host[WORKERS_MAX]; /* to which it is connected: its place + 1; 0: none */
+	_Atomic uint8_t is_busy[SEATS_MAX];
+	_Atomic uint8_t host[SEATS_MAX]; /* to which it is connected: its place + 1; 0: none */
 };
 
 static struct pool own; /* until there is a file */
@@ -77,26 +76,6 @@ static struct {
 } hosts[HOSTS_OWN_MAX];
 static unsigned host_count;
 
-/* Whether some other process has the lock on a worker's byte. */
-static bool is_worker_alive(int number)
-{
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = number, .l_len = 1};
-
-	return fcntl(pool_fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-}
-
-/* The system gives the lock back when the process ends, however it ends. */
-static int take_number(off_t place)
-{
-	for (int number = 0; number < WORKERS_MAX; number++) {
-		struct flock lock = {
-		    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = place + number, .l_len = 1};
-		if (fcntl(pool_fd, F_OFD_SETLK, &lock) == 0)
-			return number;
-	}
-	return -1;
-}
-
 bool metrics_open(const char *path)
 {
 	struct shared shared;
@@ -106,7 +85,7 @@ bool metrics_open(const char *path)
 		return false;
 	pool = shared.memory;
 	pool_fd = shared.fd;
-	worker_number = pool_fd >= 0 ? take_number(0) : 0;
+	worker_number = pool_fd >= 0 ? seats_take(pool_fd, SEATS_WORKERS, SEATS_MAX) : 0;
 	if (worker_number >= 0)
 		atomic_store(&pool->is_busy[worker_number], 0);
 	metrics_use_host(0);
@@ -120,9 +99,7 @@ static void add(_Atomic uint64_t *number, uint64_t count)
 
 int metrics_take_number(uint64_t socket_id)
 {
-	enum { SOCKETS_MAX = 1 << 16 };
-
-	return pool_fd >= 0 ? take_number((off_t)(1 + socket_id % SOCKETS_MAX) * WORKERS_MAX) : -1;
+	return seats_take(pool_fd, socket_id, SEATS_MAX);
 }
 
 void metrics_count(enum metrics_counter counter, uint64_t count)
@@ -262,9 +239,9 @@ static struct census take_census(void)
 {
 	struct census census = {.workers = 1, .busy = 1}; /* this one: it answers */
 
-	for (int number = 0; number < WORKERS_MAX; number++) {
+	for (int number = 0; number < SEATS_MAX; number++) {
 		bool is_other = number != worker_number;
-		if (is_other && (pool_fd < 0 || !is_worker_alive(number)))
+		if (is_other && !seats_is_taken(pool_fd, SEATS_WORKERS, number))
 			continue;
 		census.workers += is_other;
 		census.busy += is_other ? atomic_load(&pool->is_busy[number]) : 0;

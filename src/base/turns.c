@@ -1,41 +1,25 @@
 #include "base/turns.h"
 
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/seats.h"
 #include "base/shared.h"
 #include "base/text.h"
 
-enum { WORKERS_MAX = 512 };
-
-/* The file's contents: what each worker wants that is idle; only what is alive counts.  A worker is
- * alive as long as it keeps the lock on the byte of its number in the file. */
+/* The file's contents: what each worker wants that is idle; only who is alive counts. */
 struct want {
 	_Atomic uint64_t thing, since_us;
 };
 
 static struct want own; /* and what this one wants, idle or not */
 
-static struct want *wants; /* of WORKERS_MAX workers; NULL: nobody shares turns with us */
+static struct want *wants; /* of SEATS_MAX workers; NULL: nobody shares turns with us */
 static int turns_fd = -1;
 static int worker_number; /* -1: there was none left */
 static unsigned turn_count;
-static off_t turn_place = -1; /* the byte of the turn at hand; -1: none */
-
-static bool lock(short type, off_t place)
-{
-	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = place, .l_len = 1};
-
-	return fcntl(turns_fd, F_OFD_SETLK, &lock) == 0;
-}
-
-static bool is_alive(int number)
-{
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = number, .l_len = 1};
-
-	return fcntl(turns_fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-}
+static int turn = -1; /* the one at hand, of turn_thing; -1: none */
+static uint64_t turn_thing;
 
 bool turns_open(const char *path, unsigned count)
 {
@@ -47,16 +31,12 @@ bool turns_open(const char *path, unsigned count)
 		return true;
 	text_add_format(&text, "%s-turns", path);
 	text_end(&text);
-	if (!shared_open(&shared, name, WORKERS_MAX * sizeof *wants))
+	if (!shared_open(&shared, name, SEATS_MAX * sizeof *wants))
 		return false;
 	wants = shared.memory;
 	turns_fd = shared.fd;
 	turn_count = count;
-	worker_number = 0;
-	while (worker_number < WORKERS_MAX && !lock(F_WRLCK, worker_number))
-		worker_number++;
-	if (worker_number == WORKERS_MAX)
-		worker_number = -1;
+	worker_number = seats_take(turns_fd, SEATS_WORKERS, SEATS_MAX);
 	turns_want(0, 0, true);
 	return true;
 }
@@ -87,34 +67,26 @@ static bool is_wanted(uint64_t thing, uint64_t since_us)
 {
 	bool is_found = is_longer(&own, thing, since_us);
 
-	for (int number = 0; number < WORKERS_MAX && !is_found; number++)
+	for (int number = 0; number < SEATS_MAX && !is_found; number++)
 		is_found = number != worker_number && is_longer(&wants[number], thing, since_us) &&
-		           is_alive(number);
+		           seats_is_taken(turns_fd, SEATS_WORKERS, number);
 	return is_found;
 }
 
 bool turns_take(uint64_t thing, double since_ms)
 {
-	/* The turns of a thing lie side by side, behind the bytes of the workers. */
-	const uint64_t thing_count = UINT64_C(1) << 50;
-	off_t place = (off_t)((1 + thing % thing_count) * TURNS_MAX);
-
-	if (wants == NULL || turn_place >= 0)
+	if (wants == NULL || turn >= 0)
 		return true;
 	if (is_wanted(thing, (uint64_t)(since_ms * 1e3)))
 		return false;
-	for (unsigned i = 0; i < turn_count; i++) {
-		if (!lock(F_WRLCK, place + i))
-			continue;
-		turn_place = place + i;
-		return true;
-	}
-	return false;
+	turn_thing = thing;
+	turn = seats_take(turns_fd, thing, turn_count);
+	return turn >= 0;
 }
 
 void turns_give_back(void)
 {
-	if (turn_place >= 0)
-		lock(F_UNLCK, turn_place);
-	turn_place = -1;
+	if (turn >= 0)
+		seats_give_back(turns_fd, turn_thing, turn);
+	turn = -1;
 }

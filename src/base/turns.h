@@ -2,9 +2,9 @@
  * turns - how many workers of a machine may be at the same thing at a time, and who is next.
  *
  * A thing is a number, such as an organization's for its searches.  Whoever is at it holds one of
- * its turns, which are locks on bytes of a file: the system gives back what a process had that
- * ends.  Who waits says so in memory that all share, and the one that has waited longest is
- * next.  Knows neither organizations nor requests.
+ * its turns, which the system gives back when a process ends, see seats.h.  Who waits says so in
+ * memory that all share, and the one that has waited longest is next.  Knows neither organizations
+ * nor requests.
  */
 #ifndef TURNS_H
 #define TURNS_H
@@ -12,11 +12,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/seats.h"
+
 /*
  * Joins those who share turns under the name path, see shared.h, count of them (1 to TURNS_MAX)
  * for each thing; "" or a file that cannot be used, which is false: there are turns for everybody.
  */
-enum { TURNS_MAX = 512 };
+enum { TURNS_MAX = SEATS_MAX };
 bool turns_open(const char *path, unsigned count);
 
 /*

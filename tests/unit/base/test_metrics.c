@@ -1,15 +1,8 @@
 #include "test.h"
 
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "base/log.h"
 #include "base/metrics.h"
-
-static char path[] = "/tmp/test-metrics-XXXXXX";
+#include "workers.h"
 
 static const char *written(void)
 {
@@ -31,31 +24,9 @@ static void assert_line(const char *line)
 		fail_msg("there is no line %s in\n%s", expected + 1, written());
 }
 
-/* Runs work in a process of its own that joins the pool; its pid, once it is at it. */
-static pid_t start_worker(void (*work)(void))
+static void join(void)
 {
-	int ready[2];
-	char byte;
-
-	assert_int_equal(pipe(ready), 0);
-	pid_t pid = fork();
-	if (pid == 0) {
-		metrics_open(path);
-		work();
-		if (write(ready[1], "", 1) != 1)
-			_exit(1);
-		pause();
-	}
-	assert_int_equal(read(ready[0], &byte, 1), 1);
-	close(ready[0]);
-	close(ready[1]);
-	return pid;
-}
-
-static void kill_worker(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	metrics_open(path);
 }
 
 static void serve_some(void)
@@ -108,20 +79,20 @@ static void test_metrics_of_a_pool_outlive_its_workers(void **state)
 	assert_true(metrics_open(path));
 	assert_line("requests_total{role=\"call\",status=\"200\"} 0");
 	for (int i = 0; i < 3; i++)
-		pids[i] = start_worker(serve_some);
+		pids[i] = start_worker(join, serve_some);
 	assert_line("requests_total{role=\"call\",status=\"200\"} 21");
 	assert_line("requests_total{role=\"call\",status=\"500\"} 9");
 	assert_line("records_total 3000");
 	assert_line("workers 4");
 	assert_line("requests_in_flight 1");
 
-	pid_t busy = start_worker(be_busy), other = start_worker(be_busy);
+	pid_t busy = start_worker(join, be_busy), other = start_worker(join, be_busy);
 	assert_line("workers 6");
 	assert_line("requests_in_flight 3");
 	kill_worker(busy); /* in the middle of its request */
 	assert_line("workers 5");
 	assert_line("requests_in_flight 2");
-	pid_t successor = start_worker(serve_some); /* takes its place, idle */
+	pid_t successor = start_worker(join, serve_some); /* takes its place, idle */
 	assert_line("requests_in_flight 2");
 	kill_worker(other);
 	kill_worker(successor);
@@ -161,7 +132,7 @@ static void test_metrics_of_hosts(void **state)
 	assert_line("database_host_refusals_total{host=\"b:1\"} 2");
 
 	metrics_use_host(b);
-	pid_t other = start_worker(be_at_the_second); /* in an order of its own */
+	pid_t other = start_worker(join, be_at_the_second); /* in an order of its own */
 	assert_line("database_host_workers{host=\"a\"} 1");
 	assert_line("database_host_workers{host=\"b:1\"} 1");
 	kill_worker(other);
@@ -188,15 +159,6 @@ static void test_metrics_of_a_file_that_cannot_be(void **state)
 	assert_true(strlen(written()) > 0);
 }
 
-static int tear_down(void **state)
-{
-	char command[128];
-
-	(void)state;
-	snprintf(command, sizeof command, "rm -f %s*", path);
-	return system(command);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -205,6 +167,6 @@ int main(void)
 	    cmocka_unit_test(test_metrics_of_hosts),
 	    cmocka_unit_test(test_metrics_of_a_file_that_cannot_be),
 	};
-	close(mkstemp(path));
-	return cmocka_run_group_tests(tests, NULL, tear_down);
+	make_path();
+	return cmocka_run_group_tests(tests, NULL, remove_path);
 }

@@ -1,43 +1,14 @@
 #include "test.h"
 
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "base/log.h"
 #include "base/turns.h"
+#include "workers.h"
 
 enum { ALICE = 7, BOB = 9, TURNS = 2 };
 
-static char path[] = "/tmp/test-turns-XXXXXX";
-
-/* Runs work in a worker of its own; its pid, once it has done that and waits. */
-static pid_t start_worker(void (*work)(void))
+static void join(void)
 {
-	int ready[2];
-	char byte;
-
-	assert_int_equal(pipe(ready), 0);
-	pid_t pid = fork();
-	if (pid == 0) {
-		turns_open(path, TURNS);
-		work();
-		if (write(ready[1], "", 1) != 1)
-			_exit(1);
-		pause();
-	}
-	assert_int_equal(read(ready[0], &byte, 1), 1);
-	close(ready[0]);
-	close(ready[1]);
-	return pid;
-}
-
-static void kill_worker(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	turns_open(path, TURNS);
 }
 
 static void take(void)
@@ -75,9 +46,9 @@ static void test_turns_are_bounded(void **state)
 {
 	(void)state;
 	assert_true(turns_open(path, TURNS));
-	pid_t first = start_worker(take);
+	pid_t first = start_worker(join, take);
 	assert_true(can_take(ALICE, 1));
-	pid_t second = start_worker(take);
+	pid_t second = start_worker(join, take);
 	assert_false(can_take(ALICE, 1));
 	assert_true(can_take(BOB, 1));
 	assert_true(turns_take(BOB, 1));
@@ -91,13 +62,13 @@ static void test_turns_are_bounded(void **state)
 static void test_turns_go_to_whoever_waits_longest(void **state)
 {
 	(void)state;
-	pid_t idle = start_worker(want);
+	pid_t idle = start_worker(join, want);
 	assert_true(can_take(ALICE, 4));
 	assert_false(can_take(ALICE, 6));
 	assert_true(can_take(BOB, 6));
 	kill_worker(idle);
 	assert_true(can_take(ALICE, 6));
-	pid_t busy = start_worker(want_but_be_busy);
+	pid_t busy = start_worker(join, want_but_be_busy);
 	assert_true(can_take(ALICE, 6));
 	kill_worker(busy);
 	turns_want(ALICE, 5, false); /* one's own wish counts, too */
@@ -113,15 +84,6 @@ static void test_turns_of_a_file_that_cannot_be(void **state)
 	assert_false(turns_open("/no/such/folder/metrics", 1));
 }
 
-static int tear_down(void **state)
-{
-	char command[128];
-
-	(void)state;
-	snprintf(command, sizeof command, "rm -f %s*", path);
-	return system(command);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -130,6 +92,6 @@ int main(void)
 	    cmocka_unit_test(test_turns_go_to_whoever_waits_longest),
 	    cmocka_unit_test(test_turns_of_a_file_that_cannot_be),
 	};
-	close(mkstemp(path));
-	return cmocka_run_group_tests(tests, NULL, tear_down);
+	make_path();
+	return cmocka_run_group_tests(tests, NULL, remove_path);
 }
