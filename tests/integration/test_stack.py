@@ -201,3 +201,15 @@ def test_a_cluster_that_is_interrupted_leaves_nothing_behind(cluster):
         process.terminate()
         assert process.wait(120) == 1
     assert not servers(cluster.folder)
+
+
+def test_a_galera_donor_takes_what_its_server_writes(tmp_path):
+    with subprocess.Popen([ROOT / "tools/wsrep_sst_beside", "--role", "donor", "--address", f"127.0.0.1:{tmp_path}",
+                           "--gtid", "state:7", "--gtid-domain-id", "0", "--bypass"],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as donor:
+        with pytest.raises(subprocess.TimeoutExpired):
+            donor.wait(0.3)
+        said, _ = donor.communicate("sst_user=somebody\nsst_password=secret\n", timeout=60)
+    assert donor.returncode == 0
+    assert said == "continue\ndone state:7 0\n"
+    assert (tmp_path / "state_transfer").read_text() == "state:7 0\n"
