@@ -3,8 +3,7 @@
  * statements, and what an error of the server or of the library means.
  *
  * Knows no table, and of no other host: which one to take, and what to do when it is lost, is
- * database's.  The only header that includes mysql.h; works with MariaDB Connector/C and with
- * Oracle's libmysqlclient.
+ * database's.  Works with MariaDB Connector/C and with Oracle's libmysqlclient.
  */
 #ifndef CONNECTION_H
 #define CONNECTION_H
@@ -13,7 +12,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/slice.h"
 #include "store/hosts.h"
 
 enum {
@@ -106,16 +104,6 @@ enum database_status connection_prepare(struct connection *connection, uint32_t 
 
 /* Executes a prepared statement with value_count values; false: see connection_error. */
 bool connection_execute(MYSQL_STMT *handle, MYSQL_BIND *values, unsigned value_count);
-
-/*
- * The columns of an executed statement, if its rows can be read as packets, see packet.h: of
- * libmysqlclient they can not, and it is NULL.
- */
-const MYSQL_FIELD *connection_fields(MYSQL_STMT *handle);
-
-/* Reads the next row as a packet, without a copy: valid until the connection is used again.
- * Returns what mysql_stmt_fetch does. */
-int connection_fetch_packet(MYSQL_STMT *handle, struct slice *packet);
 
 /* What the error of a statement means, logged once; elapsed_ms is how long the caller
  * has been at it. */

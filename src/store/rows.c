@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/packet.h"
+#include "store/wire.h"
 
 #ifndef HAVE_MY_BOOL
 typedef bool my_bool; /* MySQL 8 uses C's bool, MariaDB and older MySQL a char */
@@ -302,7 +303,7 @@ static enum database_status refuse(struct rows *rows, size_t count, const char *
 static enum database_status next_packet(struct rows *rows, bool *is_end)
 {
 	struct slice packet;
-	int code = connection_fetch_packet(rows->statement->handle, &packet);
+	int code = wire_next(rows->statement->handle, &packet);
 
 	*is_end = code == MYSQL_NO_DATA;
 	if (code != 0)
@@ -339,7 +340,7 @@ static bool has_kind(const MYSQL_FIELD *field, enum packet_kind kind)
 static enum database_status expect_rows(struct rows *rows)
 {
 	MYSQL_STMT *handle = rows->statement->handle;
-	const MYSQL_FIELD *fields = connection_fields(handle);
+	const MYSQL_FIELD *fields = wire_fields(handle);
 
 	if (mysql_stmt_field_count(handle) != rows->column_count)
 		return refuse(rows, mysql_stmt_field_count(handle), "columns");
