@@ -18,7 +18,7 @@
 extern char **environ;
 
 static const char *const tls_names[] = {"off", "required", "verify"};
-_Static_assert(sizeof tls_names / sizeof tls_names[0] == CONNECTION_TLS_COUNT, "a name each");
+_Static_assert(sizeof tls_names / sizeof tls_names[0] == TLS_MODE_COUNT, "a name each");
 
 static const char *const reads_names[] = {"primary", "all"};
 _Static_assert(sizeof reads_names / sizeof reads_names[0] == DATABASE_READS_COUNT, "a name each");
@@ -70,7 +70,7 @@ static const struct setting {
      "5000", "milliseconds that the database may spend on a page", 10, 600000, NULL, 0},
     {"DB_TLS", SETTING_WORD, AT(database.connection.tls), "off",
      "encrypt the connection, and verify the server's certificate and name", 0, 0, tls_names,
-     CONNECTION_TLS_COUNT},
+     TLS_MODE_COUNT},
     {"DB_TLS_CA", SETTING_TEXT, AT(database.connection.tls_ca), "",
      "PEM file of the authorities that may have signed the server's certificate", 0, 0, NULL, 0},
     {"DB_USER", SETTING_TEXT, AT(database.connection.user), "",
@@ -234,7 +234,7 @@ static bool check_together(const struct settings *settings, FILE *err)
 		      err);
 		is_good = false;
 	}
-	if (connection->tls == CONNECTION_TLS_VERIFY && connection->tls_ca[0] == '\0') {
+	if (connection->tls == TLS_VERIFY && connection->tls_ca[0] == '\0') {
 		fprintf(err, "usage-record-api: " PREFIX "DB_TLS=verify wants " PREFIX "DB_TLS_CA, the "
 		             "authorities that may have signed; /etc/ssl/certs/ca-certificates.crt has the "
 		             "system's\n");

@@ -4,9 +4,6 @@
 #include <errmsg.h>
 #include <errno.h>
 #include <math.h>
-#if !HAVE_DECL_MYSQL_OPT_SSL_MODE
-#include <ma_pvio.h>
-#endif
 #include <mysqld_error.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -18,7 +15,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "store/certificate.h"
 #include "store/session.h"
 
 /* Error numbers that one of the two libraries or servers does not name. */
@@ -46,95 +42,6 @@ static const char *or_null(const char *text)
 {
 	return text[0] != '\0' ? text : NULL;
 }
-
-#if HAVE_DECL_MYSQL_OPT_SSL_MODE
-
-/* Of libmysqlclient each mode means what it is called. */
-static void set_tls(MYSQL *handle, const struct connection_options *options)
-{
-	static const unsigned modes[] = {[CONNECTION_TLS_OFF] = SSL_MODE_DISABLED,
-	                                 [CONNECTION_TLS_REQUIRED] = SSL_MODE_REQUIRED,
-	                                 [CONNECTION_TLS_VERIFY] = SSL_MODE_VERIFY_IDENTITY};
-
-	mysql_options(handle, MYSQL_OPT_SSL_MODE, &modes[options->tls]);
-	if (options->tls == CONNECTION_TLS_VERIFY)
-		mysql_options(handle, MYSQL_OPT_SSL_CA, options->tls_ca);
-}
-
-static bool is_verified(MYSQL *handle, const char *authorities,
-                        char reason[static CERTIFICATE_REASON_SIZE])
-{
-	(void)handle, (void)authorities, (void)reason;
-	return true;
-}
-
-#else
-
-/* How ma_tls.h begins, which includes what is not installed. */
-struct tls_session {
-	void *data;
-	MARIADB_PVIO *pvio;
-	void *ssl;
-};
-
-/*
- * Connector/C 3.3 verifies chain and name where it has an authority.  3.4 does not on loopback
- * and on unix sockets, and takes any certificate of a server that knows the password's hash.  So
- * the certificate is looked at here.
- */
-static bool is_verified(MYSQL *handle, const char *authorities,
-                        char reason[static CERTIFICATE_REASON_SIZE])
-{
-	MARIADB_PVIO *pvio = handle->net.pvio;
-	struct tls_session *session = pvio->ctls;
-	const char *library = NULL;
-
-	mariadb_get_infov(handle, MARIADB_TLS_LIBRARY, &library);
-	if (library == NULL || strncmp(library, "OpenSSL", 7) != 0 || session == NULL ||
-	    session->pvio != pvio) {
-		snprintf(reason, CERTIFICATE_REASON_SIZE,
-		         "the client library does not show the server's certificate");
-		return false;
-	}
-	return certificate_is_good(session->ssl, authorities,
-	                           handle->host != NULL ? handle->host : "localhost", reason);
-}
-
-#if HAVE_DECL_MARIADB_OPT_TLS_VERIFICATION_CALLBACK
-/* The same before the library has sent what proves the password. */
-static int verify_early(MARIADB_TLS *tls, unsigned flags)
-{
-	struct tls_session *session = tls;
-	MYSQL *handle = session->pvio->mysql;
-	char reason[CERTIFICATE_REASON_SIZE];
-
-	(void)flags;
-	if (is_verified(handle, handle->options.ssl_ca, reason))
-		return 0;
-	handle->net.tls_verify_status |= MARIADB_TLS_VERIFY_ERROR; /* or the password would do */
-	handle->net.last_errno = CR_SSL_CONNECTION_ERROR;
-	snprintf(handle->net.last_error, sizeof handle->net.last_error, "%s", reason);
-	return 1;
-}
-#endif
-
-/* The defaults of the library changed over time: always explicit. */
-static void set_tls(MYSQL *handle, const struct connection_options *options)
-{
-	my_bool is_on = options->tls != CONNECTION_TLS_OFF;
-	my_bool is_strict = options->tls == CONNECTION_TLS_VERIFY;
-
-	mysql_options(handle, MYSQL_OPT_SSL_ENFORCE, &is_on);
-	mysql_options(handle, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &is_strict);
-	if (!is_strict)
-		return; /* with an authority, 3.4 would verify without being told to */
-	mysql_options(handle, MYSQL_OPT_SSL_CA, options->tls_ca);
-#if HAVE_DECL_MARIADB_OPT_TLS_VERIFICATION_CALLBACK
-	mysql_options(handle, MARIADB_OPT_TLS_VERIFICATION_CALLBACK, verify_early);
-#endif
-}
-
-#endif
 
 /* Whether the server begins to answer in time. */
 static bool wait_for_answer(MYSQL *handle, double limit_ms)
@@ -191,20 +98,6 @@ static bool set_session(struct connection *connection, double limit_ms)
 	return ask(connection->handle, sql, limit_ms, &result);
 }
 
-/* Connector/C goes on in the clear, though TLS is enforced, when the server has none and
- * no certificate was to be verified (3.3.20). */
-static bool is_protected(MYSQL *handle, const struct connection_options *options,
-                         char reason[static CERTIFICATE_REASON_SIZE])
-{
-	if (options->tls == CONNECTION_TLS_OFF)
-		return true;
-	if (mysql_get_ssl_cipher(handle) == NULL) {
-		snprintf(reason, CERTIFICATE_REASON_SIZE, "the server offers no TLS");
-		return false;
-	}
-	return options->tls != CONNECTION_TLS_VERIFY || is_verified(handle, options->tls_ca, reason);
-}
-
 static void log_connect_failure(const struct host *host, unsigned error, const char *message)
 {
 	metrics_count(METRICS_CONNECT_FAILURES, 1);
@@ -243,7 +136,7 @@ static void set_options(MYSQL *handle, const struct connection_options *options,
 	/* Both libraries take localhost for the unix socket, whatever the port. */
 	if (host->port != 0 && options->socket[0] == '\0')
 		mysql_options(handle, MYSQL_OPT_PROTOCOL, &(unsigned){MYSQL_PROTOCOL_TCP});
-	set_tls(handle, options);
+	tls_set(handle, options->tls, options->tls_ca);
 }
 
 /* Connects a connection whose options are set. */
@@ -256,7 +149,7 @@ static bool connect_to(struct connection *connection, const struct host *host)
 	if (mysql_real_connect(handle, or_null(host->name), or_null(options->user), NULL,
 	                       or_null(options->name), host->port, or_null(options->socket), 0) == NULL)
 		log_connect_failure(host, mysql_errno(handle), mysql_error(handle));
-	else if (!is_protected(handle, options, reason))
+	else if (!tls_is_good(handle, options->tls, options->tls_ca, reason))
 		log_connect_failure(host, CR_SSL_CONNECTION_ERROR, reason);
 	else
 		return true;

@@ -1,6 +1,6 @@
 /*
- * connection - one connection to one host: TLS, session settings, time limits, prepared
- * statements, and what an error of the server or of the library means.
+ * connection - one connection to one host: session settings, time limits, prepared statements, and
+ * what an error of the server or of the library means.
  *
  * Knows no table, and of no other host: which one to take, and what to do when it is lost, is
  * database's.  Works with MariaDB Connector/C and with Oracle's libmysqlclient.
@@ -13,19 +13,13 @@
 #include <stdint.h>
 
 #include "store/hosts.h"
+#include "store/tls.h"
 
 enum {
 	/* Statements kept prepared on a connection, the least recently used goes first.
 	 * A server allows 16382 by default (max_prepared_stmt_count) for all workers. */
 	CONNECTION_STATEMENTS_MAX = 48,
 	CONNECTION_SQL_SIZE = 2048, /* the longest statement and its NUL */
-};
-
-enum connection_tls {
-	CONNECTION_TLS_OFF,
-	CONNECTION_TLS_REQUIRED, /* encrypted, whoever answers */
-	CONNECTION_TLS_VERIFY,   /* and the certificate is checked, with the host's name */
-	CONNECTION_TLS_COUNT
 };
 
 /* Empty text and 0: what the option file says, else the client library's default. */
@@ -36,7 +30,7 @@ struct connection_options {
 	const char *user;
 	const char *name;   /* of the database */
 	const char *tls_ca; /* path of a PEM file */
-	enum connection_tls tls;
+	enum tls_mode tls;
 	unsigned connect_timeout_s;
 	unsigned read_timeout_s; /* of silence while an answer is awaited */
 	unsigned statement_timeout_ms;

@@ -33,7 +33,7 @@ static void test_settings_defaults(void **state)
 	assert_string_equal(said, "");
 	assert_string_equal(settings.database.connection.name, "usage_record_api");
 	assert_int_equal(settings.database.connection.connect_timeout_s, 1);
-	assert_int_equal(settings.database.connection.tls, CONNECTION_TLS_OFF);
+	assert_int_equal(settings.database.connection.tls, TLS_OFF);
 	assert_int_equal(settings.log_level, LOG_LEVEL_INFO);
 	assert_int_equal(settings.log_target, LOG_TARGET_STDERR);
 }
@@ -50,7 +50,7 @@ static void test_settings_accepts(void **state)
 	setenv("USAGE_RECORD_API_DB_TLS_CA", "/dev/null", 1);
 	assert_true(read_with("USAGE_RECORD_API_DB_TLS", "verify", &settings));
 	unsetenv("USAGE_RECORD_API_DB_TLS_CA");
-	assert_int_equal(settings.database.connection.tls, CONNECTION_TLS_VERIFY);
+	assert_int_equal(settings.database.connection.tls, TLS_VERIFY);
 	assert_true(read_with("USAGE_RECORD_API_METRICS_FILE", "metrics", &settings));
 	assert_true(read_with("USAGE_RECORD_API_METRICS_FILE", "/metrics", &settings));
 	assert_true(read_with("USAGE_RECORD_API_LOG_TARGET", "syslog", &settings));
