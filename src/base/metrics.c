@@ -241,7 +241,7 @@ static struct census take_census(void)
 
 	for (int number = 0; number < SEATS_MAX; number++) {
 		bool is_other = number != worker_number;
-		if (is_other && !seats_is_taken(pool_fd, SEATS_WORKERS, number))
+		if (is_other && !seats_has_worker(pool_fd, number))
 			continue;
 		census.workers += is_other;
 		census.busy += is_other ? atomic_load(&pool->is_busy[number]) : 0;

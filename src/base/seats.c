@@ -27,9 +27,9 @@ void seats_give_back(int fd, uint64_t group, int seat)
 	act(fd, group, seat, F_OFD_SETLK, &(struct flock){.l_type = F_UNLCK});
 }
 
-bool seats_is_taken(int fd, uint64_t group, int seat)
+bool seats_has_worker(int fd, int number)
 {
 	struct flock found = {.l_type = F_WRLCK};
 
-	return act(fd, group, seat, F_OFD_GETLK, &found) && found.l_type != F_UNLCK;
+	return act(fd, SEATS_WORKERS, number, F_OFD_GETLK, &found) && found.l_type != F_UNLCK;
 }

@@ -11,9 +11,8 @@
 #include <stdint.h>
 
 enum {
-	SEATS_MAX = 512, /* of a group; they count from 0 */
-	SEATS_WORKERS =
-	    0, /* the group that gives each worker its number; of others any number may be */
+	SEATS_MAX = 512,   /* of a group; they count from 0 */
+	SEATS_WORKERS = 0, /* the group of the workers' own numbers */
 };
 
 /* Takes the least of a group's first count seats that nobody else has; -1: there is none, or fd is
@@ -21,7 +20,7 @@ enum {
 int seats_take(int fd, uint64_t group, unsigned count);
 void seats_give_back(int fd, uint64_t group, int seat);
 
-/* Whether somebody else has it: of a worker's number, whether that worker is alive. */
-bool seats_is_taken(int fd, uint64_t group, int seat);
+/* Whether another worker that has this number is alive. */
+bool seats_has_worker(int fd, int number);
 
 #endif

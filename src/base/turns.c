@@ -69,7 +69,7 @@ static bool is_wanted(uint64_t thing, uint64_t since_us)
 
 	for (int number = 0; number < SEATS_MAX && !is_found; number++)
 		is_found = number != worker_number && is_longer(&wants[number], thing, since_us) &&
-		           seats_is_taken(turns_fd, SEATS_WORKERS, number);
+		           seats_has_worker(turns_fd, number);
 	return is_found;
 }
 

@@ -190,12 +190,12 @@ static void check_word(struct entry *entry, enum entry_member member, struct sli
 	set_text(entry, member, text);
 }
 
-/* Reads count digits at *at, which moves behind them; -1 when there are fewer. */
-static int digits(struct slice text, size_t *at, int count)
+/* Reads two digits at *at, which moves behind them; -1 when there are fewer. */
+static int two_digits(struct slice text, size_t *at)
 {
 	int value = 0;
 
-	for (; count > 0; count--, ++*at) {
+	for (int count = 2; count > 0; count--, ++*at) {
 		if (*at >= text.len || text.data[*at] < '0' || text.data[*at] > '9')
 			return -1;
 		value = value * 10 + (text.data[*at] - '0');
@@ -222,13 +222,13 @@ static bool parse_time(struct slice text, int64_t *ms)
 	if (text.len < 20 || !utc_parse_day((struct slice){text.data, 10}, &day) ||
 	    !is_char(text, &at, "Tt "))
 		return false;
-	int hour = digits(text, &at, 2);
+	int hour = two_digits(text, &at);
 	if (!is_char(text, &at, ":"))
 		return false;
-	int minute = digits(text, &at, 2);
+	int minute = two_digits(text, &at);
 	if (!is_char(text, &at, ":"))
 		return false;
-	int second = digits(text, &at, 2);
+	int second = two_digits(text, &at);
 	if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59)
 		return false;
 	if (is_char(text, &at, ".")) {
@@ -243,10 +243,10 @@ static bool parse_time(struct slice text, int64_t *ms)
 		int sign = at < text.len && text.data[at] == '-' ? -1 : 1;
 		if (!is_char(text, &at, "+-"))
 			return false;
-		int hours = digits(text, &at, 2);
+		int hours = two_digits(text, &at);
 		if (!is_char(text, &at, ":"))
 			return false;
-		int minutes = digits(text, &at, 2);
+		int minutes = two_digits(text, &at);
 		if (hours < 0 || hours > 23 || minutes < 0 || minutes > 59)
 			return false;
 		offset = sign * (hours * 60 + minutes);

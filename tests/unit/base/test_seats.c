@@ -21,7 +21,7 @@ static void join(void)
 
 static void take_one(void)
 {
-	seats_take(fd, GROUP, 2);
+	seats_take(fd, SEATS_WORKERS, 2);
 }
 
 static void test_seats_are_each_one_process_alone(void **state)
@@ -29,14 +29,14 @@ static void test_seats_are_each_one_process_alone(void **state)
 	(void)state;
 	join();
 	pid_t first = start_worker(join, take_one);
-	assert_true(seats_is_taken(fd, GROUP, 0));
-	assert_false(seats_is_taken(fd, GROUP, 1));
+	assert_true(seats_has_worker(fd, 0));
+	assert_false(seats_has_worker(fd, 1));
 	pid_t second = start_worker(join, take_one);
-	assert_int_equal(seats_take(fd, GROUP, 2), -1);
-	assert_int_equal(seats_take(fd, GROUP, 3), 2);
+	assert_int_equal(seats_take(fd, SEATS_WORKERS, 2), -1);
+	assert_int_equal(seats_take(fd, SEATS_WORKERS, 3), 2);
 	kill_worker(first); /* which gives its seat back */
-	assert_false(seats_is_taken(fd, GROUP, 0));
-	assert_int_equal(seats_take(fd, GROUP, 2), 0);
+	assert_false(seats_has_worker(fd, 0));
+	assert_int_equal(seats_take(fd, SEATS_WORKERS, 2), 0);
 	kill_worker(second);
 	close(fd);
 }
@@ -47,11 +47,11 @@ static void test_seats_given_back_are_free(void **state)
 
 	(void)state;
 	join();
-	assert_int_equal(seats_take(fd, GROUP, 1), 0);
-	assert_false(seats_is_taken(fd, GROUP, 0)); /* not by somebody else */
-	assert_int_equal(seats_take(other, GROUP, 1), -1);
-	seats_give_back(fd, GROUP, 0);
-	assert_int_equal(seats_take(other, GROUP, 1), 0);
+	assert_int_equal(seats_take(fd, SEATS_WORKERS, 1), 0);
+	assert_false(seats_has_worker(fd, 0)); /* not by somebody else */
+	assert_int_equal(seats_take(other, SEATS_WORKERS, 1), -1);
+	seats_give_back(fd, SEATS_WORKERS, 0);
+	assert_int_equal(seats_take(other, SEATS_WORKERS, 1), 0);
 	close(other);
 	close(fd);
 }
@@ -75,7 +75,7 @@ static void test_seats_without_a_file(void **state)
 {
 	(void)state;
 	assert_int_equal(seats_take(-1, GROUP, 1), -1);
-	assert_false(seats_is_taken(-1, GROUP, 0));
+	assert_false(seats_has_worker(-1, 0));
 	seats_give_back(-1, GROUP, 0);
 }
 
