@@ -1,7 +1,6 @@
 """Three Galera nodes on loopback, and what befalls them."""
 
 import os
-import shutil
 import signal
 
 import pymysql
@@ -14,25 +13,13 @@ class Node(Host):
     def __init__(self, number, copy_of=None):
         self.number = number
         self.group_port, self.transfer_port = free_port(), free_port()
-        self.first_data = copy_of
         self.peers = []
-        super().__init__()
+        super().__init__(copy_of)
 
     def start_database(self, more_options=""):
-        """The first start makes a cluster of one, or takes the data of one that is stopped."""
-        if self.first_data is not None and not (self.dir / "data").exists():
-            shutil.copytree(self.first_data, self.dir / "data")
-            return
+        """The first start makes a cluster of one."""
         ports = (self.group_port, self.transfer_port, *(peer.group_port for peer in self.peers))
         self.stack("database", "start", GALERA=" ".join(map(str, ports)), DATABASE_OPTIONS=f"{self.options} {more_options}")
-
-    def migrate(self):
-        if self.first_data is None:
-            super().migrate()
-
-    def create_account(self):
-        if self.first_data is None:
-            super().create_account()
 
     def come_back(self):
         """After any end: finds out how far it had got, and asks the others for the rest."""
@@ -60,7 +47,7 @@ def make_nodes(rows):
         nodes[0].load_sample(rows, "--organizations", "12")
         nodes[0].stop_database()
         for number in (2, 3):
-            nodes.append(Node(number, copy_of=nodes[0].dir / "data"))
+            nodes.append(Node(number, copy_of=nodes[0]))
         nodes[0].start_database()
         for node in nodes:
             node.peers = nodes

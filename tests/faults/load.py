@@ -1,11 +1,15 @@
 """A steady load of requests whose every answer is compared, byte by byte, with what the
 database held before the fault began."""
 
+import contextlib
 import json
 import pathlib
 import threading
 import time
 
+import pymysql
+
+from host import FRESH, STORE_FRESH
 from service import Digits, pss_kb, read_answer, wait_until
 
 CLIENTS = 8
@@ -121,6 +125,66 @@ class Load:
             with self._lock:
                 return [when for when, _, status in self.good if when > instant and status == 200]
         return min(wait_until(find, 20)) - instant
+
+
+class Writer:
+    """Stores a record on one of the hosts, the first that takes it, and asks the service for the newest
+    one: it has to be there."""
+
+    def __init__(self, service, hosts):
+        self.service, self.hosts = service, list(hosts)
+        self.count, self.stale, self.refused = 0, [], []  # answers; when one had another record, or none
+        self.started = time.monotonic()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _store(self, name):
+        for host in list(self.hosts):
+            try:
+                with host.connect_database(read_timeout=3) as connection, connection.cursor() as cursor:
+                    cursor.execute(STORE_FRESH, [name])
+                return host in self.hosts
+            except pymysql.MySQLError:
+                pass  # at least now it takes none, or it lost against a change of the schema
+        return False
+
+    def _run(self):
+        while not self._stop.is_set():
+            name = f"{time.monotonic_ns()}"
+            if not self._store(name):
+                time.sleep(0.05)
+                continue
+            answer = self.service.ask(FRESH)
+            self.count += 1
+            when = round(time.monotonic() - self.started, 1)
+            if answer.status != 200:
+                self.refused.append((when, answer.status))
+            elif answer.json()["usageRecordGroups"][0]["id"] != name:
+                self.stale.append(when)
+            time.sleep(0.02)
+
+    def stop(self):
+        self._stop.set()
+        self._thread.join(60)
+
+
+@contextlib.contextmanager
+def watch(name, service, answers, hosts):
+    """A load, and beside it a writer to the hosts; at the end nothing failed, was wrong or stale, and what was seen is
+    printed."""
+    load, writer = Load(service, answers), Writer(service, hosts)
+    load.writer = writer
+    yield load
+    load.stop()
+    writer.stop()
+    took = max(took for _, took, _ in load.good + load.refused)
+    print(f"{name}: {load.count() + writer.count} requests in {time.monotonic() - writer.started:.0f} s, "
+          f"{len(load.refused) + len(writer.refused)} failed, {len(load.wrong)} wrong, {len(writer.stale)} of {writer.count} "
+          f"stale, longest wait {took:.2f} s")
+    load.assert_none_failed()
+    assert not writer.stale and not writer.refused and writer.count > 10
+    assert took < 8
 
 
 def descriptors(pid):

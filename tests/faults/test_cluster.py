@@ -7,21 +7,18 @@ import shutil
 import signal
 import socket
 import subprocess
-import threading
 import time
 
-import pymysql
 import pytest
 
 from galera import make_nodes, remove_nodes
-from load import Load, questions
+from load import watch
 from service import free_port, stopped, wait_until
 
 HAPROXY = shutil.which("haproxy", path="/usr/sbin:/usr/bin")
 pytestmark = pytest.mark.skipif(shutil.which("mariadbd") is None, reason="Galera is MariaDB's")
 
 SAMPLE_ROWS = 12000
-TARGET = "/org/fresh/usageRecordGroup?limit=1"
 
 
 @pytest.fixture(scope="module")
@@ -34,84 +31,16 @@ def nodes():
 @pytest.fixture(scope="module")
 def service(nodes):
     """A pool before the three: its folder is that of the first."""
-    service = nodes[0]
-    service.workers = 4
-    service.settings = {"DB_OPTION_FILE": service.option_file, "DB_RETURN_AFTER_S": 1,
-                        "DB_HOST": ",".join(node.address for node in nodes)}
-    service.stack("workers", "start")
-    service.stack("nginx", "start")
-    return service
-
-
-@pytest.fixture(scope="module")
-def answers(service):
-    return questions(service)
-
-
-class Writer:
-    """Stores a record on one node, and asks the service for the newest one: it has to be there."""
-
-    def __init__(self, service, node):
-        self.service, self.node = service, node
-        self.count, self.stale, self.refused = 0, [], []
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self):
-        port = self.node.address.split(":")[1]
-        connection = pymysql.connect(unix_socket=f"{self.node.dir}/mysql.sock", user="root", database="usage_record_api",
-                                     autocommit=True)
-        while not self._stop.is_set():
-            name = f"{port}-{time.monotonic_ns()}"
-            try:
-                with connection.cursor() as cursor:
-                    cursor.execute("INSERT INTO usage_record_group (id, organization_id, partner, status, records) "
-                                   "VALUES (%s, 'fresh', 'AWS', 'REPORTED', '{}')", [name])
-            except pymysql.MySQLError:
-                time.sleep(0.05)  # the node itself has no majority, or lost against a change of the schema
-                continue
-            answer = self.service.ask(TARGET)
-            self.count += 1
-            if answer.status != 200:
-                self.refused.append(answer.status)
-            elif answer.json()["usageRecordGroups"][0]["id"] != name:
-                self.stale.append(name)
-            time.sleep(0.02)
-        connection.close()
-
-    def stop(self):
-        self._stop.set()
-        self._thread.join(60)
+    nodes[0].workers = 4
+    return nodes[0].serve(nodes)
 
 
 @pytest.fixture
-def watched(request, nodes, service, answers):
-    """The load and the writer; at the end nothing failed, was wrong or stale, and what was seen is
-    printed."""
+def watched(request, nodes, service, questions):
     victim = request.node.callspec.params.get("victim", 0) if hasattr(request.node, "callspec") else 0
-    load, writer = Load(service, answers), Writer(service, nodes[victim - 1])
-    started = time.monotonic()
-    wait_until(lambda: sum(users(node) for node in nodes) == service.workers, 20)
-    yield load
-    load.stop()
-    writer.stop()
-    took = max(took for _, took, _ in load.good + load.refused)
-    print(f"{request.node.name}: {load.count() + writer.count} requests in {time.monotonic() - started:.0f} s, "
-          f"{len(load.refused) + len(writer.refused)} failed, {len(load.wrong)} wrong, {len(writer.stale)} of {writer.count} "
-          f"stale, longest wait {took:.2f} s")
-    load.assert_none_failed()
-    assert not writer.stale and not writer.refused and writer.count > 20
-    assert took < 8
-
-
-def users(node):
-    """The workers that are on a node; 0 when it does not say."""
-    try:
-        return len(node.sql("SELECT ID FROM information_schema.PROCESSLIST WHERE USER = 'usage_record_api'"))
-    except pymysql.MySQLError:
-        node.close_database()
-        return 0
+    with watch(request.node.name, service, questions, [nodes[victim - 1]]) as load:
+        wait_until(lambda: sum(node.users() for node in nodes) == service.workers, 20)
+        yield load
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
@@ -123,7 +52,7 @@ def test_a_node_goes_and_comes_back(nodes, service, watched, duration, how):
     watched.wait(min(duration, 20))
     nodes[0].come_back()
     wait_until(nodes[0].is_member, 30)
-    wait_until(lambda: users(nodes[0]) == service.workers, 15)
+    wait_until(lambda: nodes[0].users() == service.workers, 15)
     watched.wait(0.5)
 
 
@@ -139,7 +68,7 @@ def test_a_node_is_cut_off_from_the_majority(nodes, service, watched, duration):
     assert nodes[0].connections() - before <= service.workers * (max(3, min(duration, 20)) + 1) + 2
     nodes[0].set_isolated(False)
     wait_until(nodes[0].is_member, 30)
-    wait_until(lambda: users(nodes[0]) == service.workers, 15)
+    wait_until(lambda: nodes[0].users() == service.workers, 15)
 
 
 def test_a_node_stands_still(nodes, service, watched, duration):
@@ -148,7 +77,7 @@ def test_a_node_stands_still(nodes, service, watched, duration):
     with stopped(nodes[0].pid("mysql")):
         watched.wait(max(9, min(duration, 20)))
     wait_until(nodes[0].is_member, 30)
-    wait_until(lambda: users(nodes[0]) == service.workers, 15)
+    wait_until(lambda: nodes[0].users() == service.workers, 15)
 
 
 def test_the_schema_changes(nodes, watched, duration):
@@ -222,7 +151,7 @@ def befallen(node, how):
 def seconds_until(nodes, counts):
     """How long it takes till so many workers are on each node; 15 s at most."""
     start = time.monotonic()
-    wait_until(lambda: [users(node) for node in nodes] == counts, 15)
+    wait_until(lambda: [node.users() for node in nodes] == counts, 15)
     return time.monotonic() - start
 
 

@@ -9,7 +9,6 @@ import urllib.parse
 import pymysql
 import pytest
 
-from load import Load
 from service import stopped, wait_until
 
 
@@ -17,7 +16,7 @@ def accepts(service):
     """The instant at which the database first accepts again."""
     def connect():
         try:
-            pymysql.connect(unix_socket=f"{service.dir}/mysql.sock", user="root").close()
+            service.connect_database(database=None).close()
             return True
         except pymysql.MySQLError:
             return False
@@ -137,8 +136,7 @@ def test_the_database_has_no_connection_left(service, load):
     try:
         with pytest.raises(pymysql.MySQLError):
             while True:
-                taken.append(pymysql.connect(unix_socket=f"{service.dir}/mysql.sock", user="usage_filler",
-                                             password="x"))
+                taken.append(service.connect_database(user="usage_filler", password="x", database=None))
     finally:
         load.wait(0.5)
     victim = service.worker_pids()[0]
@@ -213,7 +211,7 @@ def short_limit(service):
 
 def test_a_locked_table_holds_nobody_beyond_the_limit(service, short_limit, load):
     load.wait(0.5)
-    with pymysql.connect(unix_socket=f"{service.dir}/mysql.sock", user="root", database="usage_record_api") as locker:
+    with service.connect_database() as locker:
         locker.cursor().execute("LOCK TABLES usage_record_group WRITE")
         locked = time.monotonic()
         load.wait(2)

@@ -29,13 +29,8 @@ def hosts():
 @pytest.fixture(scope="module")
 def service(hosts):
     """A pool before the three: its folder is that of the first."""
-    service = hosts[0]
-    service.workers = 4
-    service.settings = {"DB_OPTION_FILE": service.option_file, "DB_RETURN_AFTER_S": 1, "DB_TLS": service.tls(),
-                        "DB_HOST": ",".join(host.address for host in hosts)}
-    service.stack("workers", "start")
-    service.stack("nginx", "start")
-    return service
+    hosts[0].workers = 4
+    return hosts[0].serve(hosts)
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
@@ -52,11 +47,7 @@ def test_two_of_three_hosts_go(hosts, service, how, duration):
         host.stop_database()
         host.start_database()
     # They look for the first less and less often, but at least every ten seconds.
-    wait_until(lambda: len(connected(hosts[0])) == service.workers, 15)
+    wait_until(lambda: hosts[0].users() == service.workers, 15)
     load.stop()
     load.assert_none_failed()
     assert_pool_is_whole(service, answers, before)
-
-
-def connected(host):
-    return host.sql("SELECT ID FROM information_schema.PROCESSLIST WHERE USER = 'usage_record_api'")

@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from load import Load, questions
-from replicas import FRESH, Watcher, make_hosts, remove_hosts, users
+from host import FRESH
+from load import Load
+from replicas import Watcher, make_hosts, remove_hosts
 from service import wait_until
 
 SAMPLE_ROWS = 12000
@@ -22,28 +23,18 @@ def hosts():
 
 @pytest.fixture(scope="module")
 def service(hosts):
-    service = hosts[0]
-    service.workers = 6
-    service.settings = {"DB_OPTION_FILE": service.option_file, "DB_RETURN_AFTER_S": 1, "DB_READS": "all",
-                        "DB_TLS": service.tls(), "DB_STALENESS_S": BOUND_S, "DB_HOST": ",".join(host.address for host in hosts)}
-    service.stack("workers", "start")
-    service.stack("nginx", "start")
-    return service
-
-
-@pytest.fixture(scope="module")
-def answers(service):
-    return questions(service)
+    hosts[0].workers = 6
+    return hosts[0].serve(hosts, DB_READS="all", DB_STALENESS_S=BOUND_S)
 
 
 @pytest.fixture
-def load(request, hosts, service, answers):
+def load(request, hosts, service, questions):
     def ask():
         answer = service.ask(FRESH)
         return answer.status, answer.json()["usageRecordGroups"][0]["id"] if answer.status == 200 else None
-    load, watcher = Load(service, answers), Watcher(hosts[0], ask, BOUND_S, clients=1)
+    load, watcher = Load(service, questions), Watcher(hosts[0], ask, BOUND_S, clients=1)
     started = time.monotonic()
-    wait_until(lambda: [users(host) for host in hosts] == [2, 2, 2], 20)
+    wait_until(lambda: [host.users() for host in hosts] == [2, 2, 2], 20)
     yield load
     load.stop()
     watcher.stop()
@@ -60,16 +51,16 @@ def load(request, hosts, service, answers):
 def test_a_replica(hosts, load, duration, fault):
     """Its workers leave it for the others, and come back."""
     with getattr(hosts[1], fault)():
-        wait_until(lambda: [users(host) for host in hosts] == [3, 0, 3], BOUND_S + 5)
+        wait_until(lambda: [host.users() for host in hosts] == [3, 0, 3], BOUND_S + 5)
         load.wait(min(duration, 20) / 2)
-        wait_until(lambda: users(hosts[1]) == 0, 2)  # one may be there to look
-    wait_until(lambda: [users(host) for host in hosts] == [2, 2, 2], 15)
+        wait_until(lambda: hosts[1].users() == 0, 2)  # one may be there to look
+    wait_until(lambda: [host.users() for host in hosts] == [2, 2, 2], 15)
 
 
 def test_the_heart_stops(hosts, load, duration):
     """All workers go to the primary."""
     hosts[0].sql("ALTER EVENT heartbeat DISABLE")
-    wait_until(lambda: [users(host) for host in hosts] == [6, 0, 0], BOUND_S + 5)
+    wait_until(lambda: [host.users() for host in hosts] == [6, 0, 0], BOUND_S + 5)
     load.wait(min(duration, 20) / 2)
     hosts[0].sql("ALTER EVENT heartbeat ENABLE")
-    wait_until(lambda: [users(host) for host in hosts] == [2, 2, 2], 15)
+    wait_until(lambda: [host.users() for host in hosts] == [2, 2, 2], 15)

@@ -7,7 +7,6 @@ import subprocess
 import threading
 import time
 
-import pymysql
 import pytest
 
 from loader import counts, environment, load as load_file
@@ -24,8 +23,7 @@ class Lag(threading.Thread):
 
     def __init__(self, primary, replica):
         super().__init__(daemon=True)
-        self.ends = [pymysql.connect(unix_socket=f"{host.dir}/mysql.sock", user="root", database="usage_record_api", autocommit=True).cursor()
-                     for host in (primary, replica)]
+        self.ends = [host.connect_database().cursor() for host in (primary, replica)]
         self.longest = 0
         wait_until(lambda: self.beat_and_look() < 1)
         self.is_over = threading.Event()

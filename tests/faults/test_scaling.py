@@ -91,9 +91,8 @@ def test_three_nodes_give_more_than_one(nodes, pools, duration):
     first, last = nodes[0].sql("SELECT DATE(MIN(creation_time)), DATE(MAX(creation_time)) FROM usage_record_group")[0]
     target = f"/org/{organization}/usageRecordGroup?startDate={first}&endDate={last}&limit=1000"
     answers = {target: pools[1].ask(target).body}
-    workers = "SELECT ID FROM information_schema.PROCESSLIST WHERE USER = 'usage_record_api'"
     warm_up = [Load(pool, answers) for pool in pools.values()]
-    wait_until(lambda: [len(node.sql(workers)) for node in nodes] == [2 + 6, 2, 2], 30)
+    wait_until(lambda: [node.users() for node in nodes] == [2 + 6, 2, 2], 30)
     for load in warm_up:
         load.stop()
     pages, seconds, used = {1: 0, 3: 0}, {1: 0, 3: 0}, {1: 0, 3: 0}

@@ -4,7 +4,6 @@ while whoever asks still reaches it.  Wants root, or a user who may use sudo: th
 import getpass
 import os
 import pathlib
-import shutil
 import subprocess
 import uuid
 
@@ -53,8 +52,9 @@ def remove_networks():
 class Member(Host):
     def __init__(self, number, copy_of=None):
         self.number = number
-        self.first_data = copy_of
-        super().__init__()
+        super().__init__(copy_of)
+        if copy_of is not None:
+            (self.dir / "data/auto.cnf").unlink()  # its own name
 
     def stack(self, part, action, **env):
         """The database in its own network, all else in that of whoever asks."""
@@ -64,10 +64,6 @@ class Member(Host):
         super().stack(part, action, prefix=inside(self.number, *AS_USER), **env)
 
     def start_database(self, more_options=""):
-        if self.first_data is not None and not (self.dir / "data").exists():
-            shutil.copytree(self.first_data, self.dir / "data")
-            (self.dir / "data/auto.cnf").unlink()  # its own name
-            return
         self.address = f"10.9.{self.number}.2:{PORT}"
         seeds = ",".join(f"10.9.{number}.2:{GROUP_PORT}" for number in NUMBERS)
         self.options = (
@@ -78,13 +74,7 @@ class Member(Host):
             "--loose-group-replication-recovery-get-public-key=ON --loose-group-replication-ip-allowlist=10.9.0.0/16")
         super().start_database(more_options)
 
-    def migrate(self):
-        if self.first_data is None:
-            super().migrate()
-
     def create_account(self):
-        if self.first_data is not None:
-            return
         super().create_account()
         for statement in ("CREATE USER recovery IDENTIFIED BY 'secret'",
                           "GRANT REPLICATION SLAVE, CONNECTION_ADMIN, BACKUP_ADMIN, GROUP_REPLICATION_STREAM ON *.* TO recovery"):
@@ -124,7 +114,7 @@ def make_members(rows):
         members[0].load_sample(rows, "--organizations", "12")
         members[0].stop_database()
         for number in NUMBERS[1:]:
-            members.append(Member(number, copy_of=members[0].dir / "data"))
+            members.append(Member(number, copy_of=members[0]))
         for member in members:
             member.start_database()
         for member in members:

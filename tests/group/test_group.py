@@ -5,19 +5,17 @@ import contextlib
 import os
 import re
 import signal
-import threading
 import time
 
-import pymysql
 import pytest
 
 import fastcgi
 from group import make_members, make_networks, remove_members, remove_networks
-from load import Load, questions
+from host import FRESH
+from load import questions, watch
 from service import stopped, wait_until
 
 SAMPLE_ROWS = 6000
-TARGET = "/org/fresh/usageRecordGroup?limit=1"
 
 
 @pytest.fixture(scope="module")
@@ -31,62 +29,13 @@ def members():
 
 @pytest.fixture(scope="module")
 def service(members):
-    service = members[0]
-    service.workers = 4
-    service.settings = {"DB_OPTION_FILE": service.option_file, "DB_RETURN_AFTER_S": 1, "DB_TLS": "required",
-                        "DB_HOST": ",".join(member.address for member in members)}
-    service.stack("workers", "start")
-    service.stack("nginx", "start")
-    return service
+    members[0].workers = 4
+    return members[0].serve(members)
 
 
 @pytest.fixture(scope="module")
 def answers(service):
     return questions(service)
-
-
-class Writer:
-    """Stores a record on the primary, and asks the service for the newest one: it has to be there."""
-
-    def __init__(self, service, members):
-        self.service, self.members = service, list(members)
-        self.count, self.stale, self.refused = 0, [], []
-        self.started = time.monotonic()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _store(self, name):
-        for member in list(self.members):
-            try:
-                connection = pymysql.connect(unix_socket=f"{member.dir}/mysql.sock", user="root", database="usage_record_api",
-                                             autocommit=True, read_timeout=3)
-                with connection, connection.cursor() as cursor:
-                    cursor.execute("INSERT INTO usage_record_group (id, organization_id, partner, status, records) "
-                                   "VALUES (%s, 'fresh', 'AWS', 'REPORTED', '{}')", [name])
-                return member in self.members
-            except pymysql.MySQLError:
-                pass  # it is no primary, at least not now
-        return False
-
-    def _run(self):
-        while not self._stop.is_set():
-            name = f"{time.monotonic_ns()}"
-            if not self._store(name):
-                time.sleep(0.05)
-                continue
-            answer = self.service.ask(TARGET)
-            self.count += 1
-            when = round(time.monotonic() - self.started, 1)
-            if answer.status != 200:
-                self.refused.append((when, answer.status))
-            elif answer.json()["usageRecordGroups"][0]["id"] != name:
-                self.stale.append(when)
-            time.sleep(0.02)
-
-    def stop(self):
-        self._stop.set()
-        self._thread.join(60)
 
 
 def primary_of(members):
@@ -106,20 +55,8 @@ def users(service, member):
 
 @pytest.fixture
 def watched(request, members, service, answers):
-    """The load and the writer; at the end nothing failed, was wrong or stale, and what was seen is printed."""
-    load, writer = Load(service, answers), Writer(service, members)
-    load.writer = writer
-    started = time.monotonic()
-    yield load
-    load.stop()
-    writer.stop()
-    took = max(took for _, took, _ in load.good + load.refused)
-    print(f"{request.node.name}: {load.count() + writer.count} requests in {time.monotonic() - started:.0f} s, "
-          f"{len(load.refused) + len(writer.refused)} failed, {len(load.wrong)} wrong, {len(writer.stale)} of {writer.count} "
-          f"stale, longest wait {took:.2f} s")
-    load.assert_none_failed()
-    assert not writer.stale and not writer.refused and writer.count > 10
-    assert took < 8
+    with watch(request.node.name, service, answers, members) as load:
+        yield load
 
 
 def lose_primary(members, watched, lose):
@@ -127,7 +64,7 @@ def lose_primary(members, watched, lose):
     watched.wait(1)
     old = primary_of(members)
     others = [member for member in members if member is not old]
-    watched.writer.members = others
+    watched.writer.hosts = others
     lost = time.monotonic()
     lose(old)
     wait_until(lambda: users(watched.service, old) == 0, 10)
@@ -144,7 +81,7 @@ def see_back(old, new, members, watched):
     started = time.monotonic()
     wait_until(lambda: new.members().get(old.number) == ("ONLINE", "SECONDARY"), 90)
     print(f"back after {time.monotonic() - started:.1f} s")
-    watched.writer.members = list(members)
+    watched.writer.hosts = list(members)
     watched.wait(2)
     assert users(watched.service, old) == 0
 
@@ -198,9 +135,9 @@ def test_a_member_that_left_its_group_is_not_ready(members, service):
     everybody = service.settings["DB_HOST"]
     service.restart_workers(DB_HOST=primary.address)
     try:
-        assert is_ready(service) and service.ask(TARGET).status == 200
+        assert is_ready(service) and service.ask(FRESH).status == 200
         primary.sql("STOP GROUP_REPLICATION", database=None)
-        assert not is_ready(service) and service.ask(TARGET).status == 500
+        assert not is_ready(service) and service.ask(FRESH).status == 500
         primary.join()
         wait_until(primary.is_online, 60)
         wait_until(lambda: is_ready(service), 5)

@@ -6,10 +6,8 @@ import time
 
 import pymysql
 
-from host import Host
+from host import STORE_FRESH, Host
 from service import wait_until
-
-FRESH = "/org/fresh/usageRecordGroup?limit=1"
 
 # What the servers call it.
 MARIADB = {"replica": "SLAVE", "from": "CHANGE MASTER TO", "MASTER": "MASTER", "more": "", "disabled": "SLAVESIDE_DISABLED"}
@@ -124,15 +122,6 @@ def age(host):
         return 1e9
 
 
-def users(host):
-    """The workers that are connected to a host; -1 when it does not say."""
-    try:
-        return len(host.sql("SELECT ID FROM information_schema.PROCESSLIST WHERE USER = 'usage_record_api'"))
-    except pymysql.MySQLError:
-        host.close_database()
-        return -1
-
-
 class Watcher:
     """Stores a record on the primary again and again, and asks in several threads for the newest:
     the next one may have been committed so long ago as the answer is old."""
@@ -155,14 +144,11 @@ class Watcher:
 
     def _write(self):
         run = time.monotonic_ns()
-        connection = pymysql.connect(unix_socket=f"{self.primary.dir}/mysql.sock", user="root", database="usage_record_api",
-                                     autocommit=True)
-        with connection, connection.cursor() as cursor:
+        with self.primary.connect_database() as connection, connection.cursor() as cursor:
             while not self._is_over:
                 name = f"{run}-{len(self.committed)}"
                 self._names[name] = len(self.committed)
-                cursor.execute("INSERT INTO usage_record_group (id, organization_id, partner, status, records) "
-                               "VALUES (%s, 'fresh', 'AWS', 'REPORTED', '{}')", [name])
+                cursor.execute(STORE_FRESH, [name])
                 self.committed.append(time.monotonic())
                 time.sleep(0.02)
 

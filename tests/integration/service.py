@@ -174,9 +174,13 @@ class Service:
 
     def database(self):
         if self._database is None:
-            self._database = pymysql.connect(unix_socket=str(self.dir / "mysql.sock"), user="root",
-                                             charset="utf8mb4", autocommit=True)
+            self._database = self.connect_database(database=None)
         return self._database
+
+    def connect_database(self, **options):
+        """A connection of its own, which the caller closes."""
+        return pymysql.connect(**{"unix_socket": f"{self.dir}/mysql.sock", "user": "root", "database": "usage_record_api",
+                                  "charset": "utf8mb4", "autocommit": True, **options})
 
     def is_mariadb(self):
         return "MariaDB" in self.sql("SELECT VERSION()", database=None)[0][0]

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from host import Host
-from replicas import FRESH, Watcher, age, make_hosts, remove_hosts, users
+from host import FRESH
+from replicas import Watcher, age, make_hosts, remove_hosts
 from service import ROOT, wait_until
 from test_hosts import start_worker
 from test_local import ask_local, metrics
@@ -27,11 +27,7 @@ def service(hosts):
     """A pool of two over the two, in the folder of the primary."""
     service = hosts[0]
     service.workers, service.search_workers = 2, 0
-    service.settings = {"DB_OPTION_FILE": service.option_file, "DB_RETURN_AFTER_S": 1, "DB_READS": "all",
-                        "DB_TLS": service.tls(), "DB_STALENESS_S": BOUND_S, "DB_HOST": ",".join(host.address for host in hosts)}
-    service.stack("workers", "start")
-    service.stack("nginx", "start")
-    return service
+    return service.serve(hosts, DB_READS="all", DB_STALENESS_S=BOUND_S)
 
 
 def ask_service(service):
@@ -46,7 +42,7 @@ def ask_service(service):
 def watcher(hosts, service):
     watcher = Watcher(hosts[0], ask_service(service), BOUND_S)
     try:
-        wait_until(lambda: [users(host) for host in hosts] == [1, 1], 20)
+        wait_until(lambda: [host.users() for host in hosts] == [1, 1], 20)
         yield watcher
     finally:
         watcher.stop()
@@ -80,8 +76,8 @@ def test_a_replica_that_is_too_old_or_does_not_say_is_not_used(hosts, service, w
     refusals, lines = found["refusals_total"], len(messages(service, f"{replica.address} is not used"))
     start = time.monotonic()
     with getattr(replica, what)():
-        wait_until(lambda: users(replica) == 0, BOUND_S + 2)
-        wait_until(lambda: users(hosts[0]) == 2, 5)
+        wait_until(lambda: replica.users() == 0, BOUND_S + 2)
+        wait_until(lambda: hosts[0].users() == 2, 5)
         time.sleep(1.5)
         found = host_metrics(service, 1)
         assert found["state"] == "stale" and found["workers"] == 0 and found["refusals_total"] > refusals
@@ -92,18 +88,18 @@ def test_a_replica_that_is_too_old_or_does_not_say_is_not_used(hosts, service, w
         # That nothing older was seen is of worth only where something older was to be seen.
         if what == "stopped_applying":
             assert time.monotonic() - start > BOUND_S and watcher.oldest > BOUND_S / 2
-    wait_until(lambda: [users(host) for host in hosts] == [1, 1], 15)
+    wait_until(lambda: [host.users() for host in hosts] == [1, 1], 15)
     wait_until(lambda: host_metrics(service, 1)["state"] == "replica")
 
 
 def test_no_replica_is_used_while_the_heart_does_not_beat(hosts, service, watcher):
     hosts[0].sql("ALTER EVENT heartbeat DISABLE")
     try:
-        wait_until(lambda: [users(host) for host in hosts] == [2, 0], BOUND_S + 3)
+        wait_until(lambda: [host.users() for host in hosts] == [2, 0], BOUND_S + 3)
         assert "the event heartbeat is DISABLED" in check_heartbeat(hosts[0]).stdout
     finally:
         hosts[0].sql("ALTER EVENT heartbeat ENABLE")
-    wait_until(lambda: [users(host) for host in hosts] == [1, 1], 15)
+    wait_until(lambda: [host.users() for host in hosts] == [1, 1], 15)
 
 
 def test_a_replica_may_stop_right_behind_a_look(hosts, tmp_path):
@@ -134,7 +130,7 @@ def test_a_revoked_key_is_good_for_the_bound_at_most(hosts, tmp_path):
         return worker.ask(FRESH, USAGE_RECORD_API_ROLE="authorizer", HTTP_AUTHORIZATION=f"Key {key}").status
     try:
         wait_until(lambda: status() == 200)
-        wait_until(lambda: users(replica) >= 1)
+        wait_until(lambda: replica.users() >= 1)
         with replica.stopped_applying():
             time.sleep(0.2)
             revoked = time.monotonic()

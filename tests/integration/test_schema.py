@@ -184,8 +184,7 @@ def test_the_account_may_read_and_nothing_else(own_service):
     for _ in range(2):
         subprocess.run([ROOT / "sql/client", "--no-defaults", f"--socket={own_service.dir}/mysql.sock", "--user=root",
                         "usage_record_api"], input=script, text=True, check=True)
-    account = pymysql.connect(unix_socket=f"{own_service.dir}/mysql.sock", user="usage_record_api",
-                              password="it's \"secret\"\\", database="usage_record_api")
+    account = own_service.connect_database(user="usage_record_api", password="it's \"secret\"\\")
     with account, account.cursor() as cursor:
         cursor.execute("SELECT COUNT(*) FROM usage_record_group")
         assert cursor.fetchall() == ((1,),)
@@ -204,7 +203,7 @@ def test_the_account_may_read_and_nothing_else(own_service):
     answer = own_service.ask("/org/o/usageRecordGroup?endDate=2024-08-12")
     assert answer.status == 200 and len(answer.json()["usageRecordGroups"]) == 1
     with pytest.raises(pymysql.MySQLError):
-        pymysql.connect(unix_socket=f"{own_service.dir}/mysql.sock", user="usage_record_api", password="wrong")
+        own_service.connect_database(user="usage_record_api", password="wrong")
 
 
 def generate(*options):

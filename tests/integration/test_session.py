@@ -2,7 +2,6 @@
 
 import contextlib
 
-import pymysql
 import pytest
 
 from host import Host
@@ -69,7 +68,7 @@ def test_no_snapshot_is_kept(host, name, value):
 def test_uncommitted_records_are_not_shown(host):
     with global_variable(host, "tx_isolation" if host.is_mariadb() else "transaction_isolation", "READ-UNCOMMITTED"), \
             running_worker(host) as worker, \
-            pymysql.connect(unix_socket=f"{host.dir}/mysql.sock", user="root", database="usage_record_api") as other:
+            host.connect_database(autocommit=False) as other:
         other.cursor().execute("UPDATE usage_record_group SET id = 'other'")
         assert ids(worker) == ["first"]
 
