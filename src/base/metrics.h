@@ -33,7 +33,7 @@ enum metrics_host_state {
 	METRICS_HOST_STATE_COUNT
 };
 
-enum { METRICS_TEXT_SIZE = 32 * 1024 };
+enum { METRICS_TEXT_SIZE = 32 * 1024 }; /* room for all that metrics_write adds */
 
 /*
  * Joins the pool whose numbers are in the file path, see shared.h; "" for a pool of this

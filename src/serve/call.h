@@ -51,6 +51,10 @@ bool call_choose(struct call *call, const char *const *media, size_t count, size
 void call_name_file(struct call *call, const struct filter *filter, const char *what,
                     const char *ending);
 
+/* What a 400 says to REPOSITORY_TOO_COSTLY. */
+#define CALL_TOO_COSTLY                                                                            \
+	"metaInfo must be simpler: one record's metaInfo is too long to be held against it"
+
 /*
  * Writes the records of filter's page to the call's json, which is still to be ended.  False when
  * the answer is complete instead: the page is so long that it was passed on.

@@ -3,11 +3,11 @@
 /* Whether the text has to stand in quotes. */
 static bool is_special(struct slice text)
 {
-	static const bool is_special[UINT8_MAX + 1] = {
+	static const bool specials[UINT8_MAX + 1] = {
 	    [','] = true, ['"'] = true, ['\r'] = true, ['\n'] = true};
 
 	for (size_t i = 0; i < text.len; i++)
-		if (is_special[(unsigned char)text.data[i]])
+		if (specials[(unsigned char)text.data[i]])
 			return true;
 	return false;
 }

@@ -258,10 +258,7 @@ static void respond(struct export *export)
 		status = walk_next(export->walk, &is_end);
 	count_time(export, response, start_ms);
 	if (status == REPOSITORY_TOO_COSTLY) {
-		response_end_message(response, export->json, 400,
-		                     "metaInfo must be simpler: one record's "
-		                     "metaInfo is too long to be held "
-		                     "against it");
+		response_end_message(response, export->json, 400, CALL_TOO_COSTLY);
 		return;
 	}
 	if (status != REPOSITORY_OK) {

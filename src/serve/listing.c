@@ -24,8 +24,7 @@ static const char *const refusals[REPOSITORY_STATUS_COUNT] = {
     [REPOSITORY_TOO_LONG] =
         "the search takes too long: give fewer days (startDate, endDate), more filters or a lower "
         "offset, or begin with an empty cursor and follow the Link headers",
-    [REPOSITORY_TOO_COSTLY] =
-        "metaInfo must be simpler: one record's metaInfo is too long to be held against it",
+    [REPOSITORY_TOO_COSTLY] = CALL_TOO_COSTLY,
     [REPOSITORY_TOO_LARGE] =
         "limit must be lower: the records are too long for one page; or begin with an empty cursor "
         "and follow the Link headers",

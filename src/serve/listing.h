@@ -7,7 +7,8 @@
 
 struct call;
 
-/* Answers with a page, a 400 or a 500.  A search may be passed on, see response.h. */
+/* Answers with a page or an export, a 400, a 406 or a 500.  A search may be passed on, see
+ * response.h. */
 void listing_respond(struct call *call);
 
 #endif

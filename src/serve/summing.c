@@ -144,8 +144,7 @@ static const struct form {
 static const char *const refusals[REPOSITORY_STATUS_COUNT] = {
     [REPOSITORY_TOO_LONG] =
         "the summary takes too long: give fewer days (startDate, endDate) or more filters",
-    [REPOSITORY_TOO_COSTLY] =
-        "metaInfo must be simpler: one record's metaInfo is too long to be held against it",
+    [REPOSITORY_TOO_COSTLY] = CALL_TOO_COSTLY,
     [REPOSITORY_TOO_MANY_GROUPS] = "groupBy gives more than 10000 groups: give fewer days "
                                    "(startDate, endDate), more filters or "
                                    "another groupBy",

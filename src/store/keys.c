@@ -78,7 +78,7 @@ enum keys_status keys_find(struct database *database,
 {
 	struct lookup lookup = {.database = database, .hash = hash};
 
-	/* That there is none has to be said twice, as in repository.c. */
+	/* That there is none has to be said twice, as in rows.c. */
 	for (int tries = 0; tries < 2 && !lookup.is_found; tries++)
 		if (database_run(database, look_up, &lookup) != DATABASE_OK)
 			return KEYS_FAILED;

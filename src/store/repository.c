@@ -229,7 +229,7 @@ static bool take_candidate(struct find *find, struct chunk *chunk)
 	bool is_match;
 
 	chunk->row_count++;
-	chunk->bytes += rows_meta_info(repository->rows).len + ROW_BYTES;
+	chunk->bytes += rows_text(repository->rows, QUERY_META_INFO).len + ROW_BYTES;
 	if (chunk->purpose == QUERY_PAGE) {
 		record = rows_record(repository->rows);
 		chunk->bytes += record.records.len;

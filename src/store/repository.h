@@ -1,10 +1,9 @@
 /*
  * repository - finds usage record groups.
  *
- * Owns the way from a filter to records: which statements are run, when
- * a place deep in a list is looked up first, which candidates of a metaInfo filter count, and
- * when a page has taken too much.  Knows
- * neither HTTP nor JSON text; the connection and its faults are database's.
+ * Owns the way from a filter to records: which statements are run, when a place deep in a list is
+ * looked up first, which candidates of a metaInfo filter count, and when a page has taken too
+ * much.  Knows neither HTTP nor JSON text; the connection and its faults are database's.
  */
 #ifndef REPOSITORY_H
 #define REPOSITORY_H

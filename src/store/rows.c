@@ -160,11 +160,6 @@ struct record rows_record(const struct rows *rows)
 	                       .serial_id = rows->values[QUERY_SERIAL_ID].integer};
 }
 
-struct slice rows_meta_info(const struct rows *rows)
-{
-	return rows_text(rows, QUERY_META_INFO);
-}
-
 struct record_position rows_position(const struct rows *rows)
 {
 	return (struct record_position){
@@ -190,7 +185,7 @@ size_t rows_bytes(const struct rows *rows)
 enum metainfo_match rows_match(const struct rows *rows, struct metainfo *meta_info)
 {
 	unsigned long long serial_id = rows->values[QUERY_SERIAL_ID].integer;
-	enum metainfo_match match = metainfo_match(meta_info, rows_meta_info(rows));
+	enum metainfo_match match = metainfo_match(meta_info, rows_text(rows, QUERY_META_INFO));
 
 	if (match == METAINFO_UNREADABLE)
 		log_message(LOG_LEVEL_ERROR, "the metaInfo of record %llu could not be read", serial_id);

@@ -42,15 +42,14 @@ void rows_shrink(struct rows *rows);
 
 /* The row at hand, as far as the query's columns go; a record is all of a QUERY_PAGE's. */
 struct record rows_record(const struct rows *rows);
-struct slice rows_text(const struct rows *rows, enum query_column column); /* none of time, no id */
-/* How long the documents of the row at hand are. */
+struct slice rows_text(const struct rows *rows, enum query_column column); /* a column of text */
+struct record_position rows_position(const struct rows *rows);
+uint64_t rows_count(const struct rows *rows); /* of counts, see query_build_counts */
+
+/* How many bytes the documents of the row at hand are. */
 size_t rows_bytes(const struct rows *rows);
 
 /* Whether the row at hand contains a metaInfo filter; that nobody can tell is logged. */
 enum metainfo_match rows_match(const struct rows *rows, struct metainfo *meta_info);
-
-struct slice rows_meta_info(const struct rows *rows);
-uint64_t rows_count(const struct rows *rows); /* of counts, see query_build_counts */
-struct record_position rows_position(const struct rows *rows);
 
 #endif
