@@ -43,6 +43,7 @@ struct http_request {
 	const char *authorization;   /* HTTP_AUTHORIZATION */
 	const char *accept;          /* HTTP_ACCEPT */
 	const char *accept_encoding; /* HTTP_ACCEPT_ENCODING */
+	const char *protocol;        /* SERVER_PROTOCOL: how the client speaks to the web server */
 	/* USAGE_RECORD_API_SEARCH: the web server's location, "@..." or "/...", that has a pool for
 	 * searches; "here": this is that pool; "": searches are done here as well. */
 	const char *search_location;

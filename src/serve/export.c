@@ -265,6 +265,12 @@ static void respond(struct export *export)
 		response_end_failed(response, export->json);
 		return;
 	}
+	/* Its body without a length ends where the connection does, so a part would look whole. */
+	if (!is_end && strcmp(export->call->request->protocol, "HTTP/1.0") == 0) {
+		response_end_message(response, export->json, 400,
+		                     "an answer of this length needs HTTP/1.1, in which its end shows");
+		return;
+	}
 	call_name_file(export->call, &export->filter, "records", export->form->ending);
 	if (is_end)
 		response_end_as(response, 200, export->form->content_type, export->form->part(export));

@@ -234,6 +234,7 @@ static bool answer(struct peer *peer, const struct server_handler *handler)
 	    .authorization = parameter(request, "HTTP_AUTHORIZATION"),
 	    .accept = parameter(request, "HTTP_ACCEPT"),
 	    .accept_encoding = parameter(request, "HTTP_ACCEPT_ENCODING"),
+	    .protocol = parameter(request, "SERVER_PROTOCOL"),
 	    .search_location = parameter(request, "USAGE_RECORD_API_SEARCH"),
 	    .cells_location = parameter(request, "USAGE_RECORD_API_CELLS"),
 	    .base_url = parameter(request, "USAGE_RECORD_API_BASE_URL"),

@@ -231,6 +231,18 @@ def test_an_export_that_is_not_disturbed_is_whole(long, tmp_path, words):
         assert data.count(b"\n") == (LONG_COUNT if "ndjson" in words[1] else 2 * LONG_COUNT + 1)
 
 
+def test_http_1_0_has_no_long_export(long):
+    """A client of it, as nginx is to what it is a proxy of, would take a part for the whole."""
+    def ask(query, form):
+        head = f"GET /org/long/usageRecordGroup?{query} HTTP/1.0\r\nHost: t\r\nAccept: {form}\r\nAccept-Encoding: gzip\r\n\r\n"
+        return long.send(head.encode())
+    for form in (CSV, NDJSON):
+        answer = ask(LONG.split("?")[1], form)
+        assert [answer.status, json.loads(answer.body)] == [400, "an answer of this length needs HTTP/1.1, in which its end shows"]
+        assert ask("endDate=2024-08-31&limit=100", form).status == 200
+    assert ask("endDate=2024-08-31", "application/json").status == 200
+
+
 @FORMS
 def test_a_worker_that_is_killed(long, tmp_path, words):
     with begun(long, tmp_path, *words) as (curl, file, worker):

@@ -189,6 +189,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	                               .authorization = "",
 	                               .accept = "",
 	                               .accept_encoding = "",
+	                               .protocol = "HTTP/1.1",
 	                               .search_location = "",
 	                               .cells_location = "",
 	                               .base_url = "",
