@@ -206,13 +206,13 @@ static void respond_call(struct handler *handler, const struct http_request *req
 static void respond_authorizer(struct handler *handler, const struct http_request *request,
                                struct http_response *response)
 {
-	struct slice path, query, organization = {"", 0};
+	struct slice path, query;
 	struct filter_request given;
 	char text[RECORD_ID_LEN_MAX + 1];
 
 	split_target(request, &path, &query);
-	if (routes_find(path, &handler->organization, &handler->route, &given) != ROUTES_REFUSED)
-		organization = decode_organization(handler, text);
+	routes_find(path, &handler->organization, &handler->route, &given);
+	struct slice organization = decode_organization(handler, text);
 	if (!is_at_home(handler, request, response, organization))
 		return;
 	switch (authorizer_check(handler->rooms.authorizer, slice_of(request->authorization),

@@ -27,18 +27,23 @@ static const char *decode(struct slice segment, char *text, size_t size)
 /* Whether each segment may stand in a path; the second of them is the organization. */
 static bool check_segments(struct slice path, struct slice *organization)
 {
+	static const struct slice none = {"", 0};
 	struct slice segment;
+	bool is_good = true;
 	char text[4];
 
-	*organization = (struct slice){"", 0};
+	*organization = none;
 	for (int number = 1; url_next_segment(&path, &segment); number++) {
 		decode(segment, text, sizeof text);
-		if (segment.len == 0 || strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
+		if (strcmp(text, ".") == 0 || strcmp(text, "..") == 0) {
+			*organization = none;
 			return false;
-		if (number == 2)
+		}
+		is_good = is_good && segment.len > 0;
+		if (is_good && number == 2)
 			*organization = segment;
 	}
-	return path.len == 0; /* else it does not start with a slash */
+	return is_good && path.len == 0; /* else it does not start with a slash */
 }
 
 static bool matches(const struct route *route, struct slice path, struct filter_request *given)

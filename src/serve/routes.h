@@ -27,7 +27,7 @@ enum routes_status {
 /*
  * Finds the route of a target's path, still encoded, which is split before it is decoded:
  * "a%2Fb" is one segment, "%6Frg" means "org".  *organization is the segment that names whose
- * path it is, "" when there is none; it is set unless the path is refused.  At ROUTES_FOUND
+ * path it is, "" when there is none, or when dots could make it another one.  At ROUTES_FOUND
  * *route is set, and in *given the call and what the path gives; the query is as it was.
  */
 enum routes_status routes_find(struct slice path, struct slice *organization,

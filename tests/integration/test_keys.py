@@ -137,6 +137,13 @@ def test_two_hundred_spellings_of_a_foreign_path(secured, acme_key):
         assert_refused(ask(secured, spelling, acme_key), 403)
 
 
+def test_a_path_with_a_slash_too_many_is_no_fault_of_the_key(secured, acme_key):
+    for target in ("/org/acme/usageRecordGroup/", "/org/acme//usageRecordGroup", "/org/acme/usageRecordGroup/?limit=1", "/org/acme/"):
+        assert_refused(ask(secured, target, acme_key), 400)
+        assert_refused(ask(secured, target, None), 401)
+        assert_refused(ask(secured, target.replace("acme", "other"), acme_key), 403)
+
+
 def test_a_client_cannot_choose_a_role(secured, acme_key):
     answer = ask(secured, "/_usage_record_api_authorizer", acme_key)
     assert_refused(answer, 404)
