@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from host import Host
+from service import ROOT
 from worker import Worker
 
 TARGET = "/org/acme/usageRecordGroup?endDate=2024-08-12"
@@ -112,3 +113,17 @@ def test_a_server_without_tls_is_refused(host, certificates):
         assert status_with(host, certificates, "off") == 200
     assert status_with(host, certificates, "required") == 500
     assert status_with(host, certificates, "verify", "authority") == 500
+
+
+@pytest.mark.parametrize("certificate, is_believed", [("right", True), ("wrong", False)])
+def test_the_scripts_verify_a_host_as_their_option_file_says(host, certificates, tmp_path, certificate, is_believed):
+    if not host.is_mariadb():
+        pytest.skip("MySQL's client has other options")
+    restart(host, options_with(certificates, certificate))
+    address, port = host.address.rsplit(":", 1)
+    (tmp_path / "b.cnf").write_text(f"{host.option_file.read_text()}host={address}\nport={port}\n"
+                                    f"ssl-ca={certificates}/authority.pem\nssl-verify-server-cert\n")
+    said = subprocess.run([ROOT / "sql/client", f"--defaults-file={tmp_path}/b.cnf", "-BN", "-e", "SELECT 7"],
+                          capture_output=True, text=True, timeout=60)
+    assert (said.stdout == "7\n") == is_believed, said.stderr
+    assert is_believed or "certificate" in said.stderr
