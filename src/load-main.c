@@ -348,6 +348,21 @@ out:
 	return exit_status;
 }
 
+/* Whether the file is one that is to be loaded, which writing to it would empty. */
+static bool is_loaded(const char *path, char **paths, int path_count)
+{
+	struct stat file, other;
+
+	if (stat(path, &file) != 0 || !S_ISREG(file.st_mode))
+		return false;
+	for (int i = -1; i < path_count; i++) {
+		int result = i < 0 ? fstat(STDIN_FILENO, &other) : stat(paths[i], &other);
+		if (result == 0 && other.st_dev == file.st_dev && other.st_ino == file.st_ino)
+			return true;
+	}
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -398,6 +413,12 @@ int main(int argc, char **argv)
 	settings.database.connection.option_group = "usage-record-api-load";
 	settings.database.connection.is_writer = true;
 	log_open(LOG_LEVEL_WARNING, LOG_TARGET_STDERR);
+	if (load.rejects_name != NULL && is_loaded(load.rejects_name, argv + optind, argc - optind)) {
+		fprintf(stderr,
+		        "usage-record-api-load: %s is to be loaded, and cannot take what is refused\n",
+		        load.rejects_name);
+		return 2;
+	}
 	if (load.rejects_name != NULL && (load.rejects = fopen(load.rejects_name, "we")) == NULL) {
 		fprintf(stderr, "usage-record-api-load: %s: %s\n", load.rejects_name, strerror(errno));
 		return 2;

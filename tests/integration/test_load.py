@@ -150,6 +150,19 @@ def test_broken_lines_are_refused_alone(service, organization, text, tmp_path):
     assert refused["reason"] and result.stderr == f"standard input:2: {refused['reason']}\n"
 
 
+def test_what_is_refused_never_overwrites_what_is_loaded(service, organization, tmp_path):
+    data = b"broken\n" + lines([record(organization, 1)])
+    file, other = tmp_path / "usage.ndjson", tmp_path / "other"
+    file.write_bytes(data)
+    other.symlink_to(file)
+    for words in ((file,), ("--format", "ndjson", "-", file)):
+        result = load(service, "--rejects", other, *words)
+        assert result.returncode == 2 and "is to be loaded" in result.stderr
+    with file.open() as opened:
+        result = subprocess.run([LOADER, "--rejects", file], stdin=opened, env=environment(service), capture_output=True, timeout=60)
+    assert result.returncode == 2 and file.read_bytes() == data
+
+
 DOCUMENTS = {"meta_info": "metaInfo", "records": "records"}
 
 
