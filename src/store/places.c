@@ -48,6 +48,7 @@ struct table {
 
 struct places {
 	struct table *table; /* NULL: nothing is remembered */
+	pid_t self;
 	int64_t memory_ms;
 	uint64_t key[KEY_WORDS];
 	EVP_MD_CTX *context;
@@ -81,6 +82,7 @@ struct places *places_open(const char *path, unsigned memory_s)
 		return NULL;
 	}
 	places->memory_ms = memory_s * INT64_C(1000);
+	places->self = getpid();
 	if (path[0] == '\0' || memory_s == 0 || !shared_open(&shared, path, sizeof *places->table))
 		return places;
 	places->table = shared.memory;
@@ -224,21 +226,21 @@ void places_find(struct places *places, const char *authorization, struct filter
 	filter->has_place = true;
 }
 
-static void lock(struct table *table, _Atomic pid_t *owner)
+static void lock(const struct places *places, _Atomic pid_t *owner)
 {
 	for (int tries = 0; tries < LOCK_TRIES; tries++) {
 		pid_t nobody = 0;
-		if (atomic_compare_exchange_strong(owner, &nobody, getpid()))
+		if (atomic_compare_exchange_strong(owner, &nobody, places->self))
 			return;
 		usleep(LOCK_WAIT_US);
 	}
-	atomic_fetch_add(&table->epoch, 1);
-	atomic_store(owner, getpid());
+	atomic_fetch_add(&places->table->epoch, 1);
+	atomic_store(owner, places->self);
 }
 
-static void unlock(_Atomic pid_t *owner)
+static void unlock(const struct places *places, _Atomic pid_t *owner)
 {
-	pid_t self = getpid();
+	pid_t self = places->self;
 
 	atomic_compare_exchange_strong(owner, &self, 0);
 }
@@ -252,12 +254,12 @@ void places_remember(struct places *places, const char *authorization, const str
 	if (!is_shared(places) || !make_digest(places, authorization, filter, offset, place.digest))
 		return;
 	_Atomic pid_t *owner = &places->table->locks[place.digest[0] % SET_COUNT];
-	lock(places->table, owner);
+	lock(places, owner);
 	place.epoch = atomic_load(&places->table->epoch);
 	struct slot *slot = find_slot(places, place.digest, &known, &is_known);
 	place.is_ambiguous = is_known && (known.is_ambiguous || known.end_day != place.end_day ||
 	                                  memcmp(&known.after, &place.after, sizeof known.after) != 0);
 	place.written_ms = utc_now_ms();
 	write_slot(slot, &place);
-	unlock(owner);
+	unlock(places, owner);
 }

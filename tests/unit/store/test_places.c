@@ -336,6 +336,7 @@ static void test_places_with_many_writers(void **state)
 	for (unsigned writer = 0; writer < WRITERS; writer++) {
 		if ((pids[writer] = fork()) != 0)
 			continue;
+		places = places_open(path, 60);
 		for (uint32_t i = 1;; i = i % 2000 + 1) /* odd offsets end differently for each */
 			remember("", "", i, (struct record_position){1, i % 2 == 0 ? i : i + 10000 * writer});
 	}
