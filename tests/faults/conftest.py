@@ -4,7 +4,7 @@ import time
 import pytest
 
 from load import Load, assert_pool_is_whole, pool_state, questions as make_questions
-from service import Service
+from service import service_with_tables
 
 SAMPLE_ROWS = 12000
 
@@ -30,16 +30,10 @@ def many():
 @pytest.fixture(scope="module")
 def service():
     """A pool of four before a database with the sample, as tools/run has it."""
-    service = Service(workers=4)
-    try:
-        service.stack("database", "start")
-        service.migrate()
+    with service_with_tables(workers=4) as service:
         service.load_sample(SAMPLE_ROWS, "--organizations", "12")
-        service.stack("workers", "start")
-        service.stack("nginx", "start")
+        service.serve()
         yield service
-    finally:
-        service.remove()
 
 
 @pytest.fixture(scope="module")

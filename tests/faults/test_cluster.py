@@ -32,7 +32,7 @@ def nodes():
 def service(nodes):
     """A pool before the three: its folder is that of the first."""
     nodes[0].workers = 4
-    return nodes[0].serve(nodes)
+    return nodes[0].serve_from(nodes)
 
 
 @pytest.fixture

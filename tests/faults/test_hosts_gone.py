@@ -30,7 +30,7 @@ def hosts():
 def service(hosts):
     """A pool before the three: its folder is that of the first."""
     hosts[0].workers = 4
-    return hosts[0].serve(hosts)
+    return hosts[0].serve_from(hosts)
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])

@@ -24,7 +24,7 @@ def hosts():
 @pytest.fixture(scope="module")
 def service(hosts):
     hosts[0].workers = 6
-    return hosts[0].serve(hosts, DB_READS="all", DB_STALENESS_S=BOUND_S)
+    return hosts[0].serve_from(hosts, DB_READS="all", DB_STALENESS_S=BOUND_S)
 
 
 @pytest.fixture

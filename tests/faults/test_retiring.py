@@ -59,8 +59,7 @@ def service(hosts):
     """The primary, with a pool of four."""
     service = hosts[0]
     service.workers = 4
-    service.stack("workers", "start")
-    service.stack("nginx", "start")
+    service.serve()
     return service
 
 

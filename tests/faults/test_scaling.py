@@ -78,8 +78,7 @@ def pools(nodes):
             pool = pools[count] = Service(workers=6)
             pool.settings = {"DB_OPTION_FILE": nodes[0].option_file, "DB_READS": "all",
                              "DB_HOST": ",".join(node.address for node in nodes[:count])}
-            pool.stack("workers", "start")
-            pool.stack("nginx", "start")
+            pool.serve()
         yield pools
     finally:
         for pool in pools.values():

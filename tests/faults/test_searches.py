@@ -56,8 +56,7 @@ def greedy(is_long):
         service.insert("array", meta_info=json.dumps({"a": [f"s{number:06}" for number in range(100000)]}))
         for number in range(60 if is_long else 6):
             service.insert("fat", id=f"{number}", records=json.dumps({"x" * 8000000: 1}))
-        service.stack("workers", "start")
-        service.stack("nginx", "start")
+        service.serve()
         end = "endDate=2024-08-12&"
         service.worst = {
             "a wide metaInfo": many + meta_info({"nowhere": "to be found"}),

@@ -30,7 +30,7 @@ def members():
 @pytest.fixture(scope="module")
 def service(members):
     members[0].workers = 4
-    return members[0].serve(members)
+    return members[0].serve_from(members)
 
 
 @pytest.fixture(scope="module")

@@ -19,29 +19,18 @@ SAMPLE_ROWS = 12000
 def service():
     """One service for all tests that do not harm it, with the sample and room for the
     organizations that tests make up themselves."""
-    service = service_module.Service()
-    try:
-        service.stack("database", "start")
-        service.migrate()
+    with service_module.service_with_tables() as service:
         service.load_sample(SAMPLE_ROWS, "--organizations", "12")
         service.sample = describe_sample(service)
-        service.stack("workers", "start")
-        service.stack("nginx", "start")
+        service.serve()
         yield service
-    finally:
-        service.remove()
 
 
 @pytest.fixture
 def own_service():
-    """A service that a test may harm: database and pool, an empty table, no nginx yet."""
-    service = service_module.Service()
-    try:
-        service.stack("database", "start")
-        service.migrate()
+    """A service that a test may harm: a database with an empty table, no pool and no nginx yet."""
+    with service_module.service_with_tables() as service:
         yield service
-    finally:
-        service.remove()
 
 
 @pytest.fixture

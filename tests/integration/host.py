@@ -51,12 +51,11 @@ class Host(Service):
                 if statement.strip():
                     cursor.execute(statement)
 
-    def serve(self, hosts, **settings):
+    def serve_from(self, hosts, **settings):
         """Starts a pool, in this host's folder, that asks the hosts, and nginx before it."""
         self.settings = {"DB_OPTION_FILE": self.option_file, "DB_RETURN_AFTER_S": 1, "DB_TLS": self.tls(),
                          "DB_HOST": ",".join(host.address for host in hosts), **settings}
-        self.stack("workers", "start")
-        self.stack("nginx", "start")
+        self.serve()
         return self
 
     def users(self):

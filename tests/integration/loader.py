@@ -7,7 +7,6 @@ import subprocess
 from service import build_dir
 
 LOADER = build_dir() / "usage-record-api-load"
-COUNTS = ("new", "changed", "the same", "refused")
 
 
 def environment(service, **settings):

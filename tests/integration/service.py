@@ -125,10 +125,10 @@ class Service:
     def environment(self):
         return {f"USAGE_RECORD_API_{name}": str(value) for name, value in self.settings.items()}
 
-    def start(self):
-        for part in ("database", "workers", "nginx"):
-            self.stack(part, "start")
-        return self
+    def serve(self, **env):
+        """Starts the pool, and nginx before it, with env for its site."""
+        self.stack("workers", "start")
+        self.stack("nginx", "start", **env)
 
     def stop(self):
         self.close_database()
@@ -237,6 +237,18 @@ class Service:
         answer = self.send("\r\n".join(lines + ["", ""]).encode("utf-8"), method)
         answer.target = target
         return answer
+
+
+@contextlib.contextmanager
+def service_with_tables(**options):
+    """A service whose database runs and has its tables, and no record; at the end nothing of it is left."""
+    service = Service(**options)
+    try:
+        service.stack("database", "start")
+        service.migrate()
+        yield service
+    finally:
+        service.remove()
 
 
 def wait_until(condition, seconds=10):

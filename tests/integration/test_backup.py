@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from service import ROOT, Service
+from service import ROOT, Service, service_with_tables
 from test_divided import answers
 
 SECRET = "SELECT HEX(key_hash), organization_id, last_four, creation_time FROM api_key ORDER BY 1"
@@ -20,20 +20,14 @@ def sql_tool(service, name, *arguments, **more):
 @pytest.fixture(scope="module")
 def saved():
     """A service with records and a key, and what it answers."""
-    service = Service()
-    try:
-        service.stack("database", "start")
-        service.migrate()
+    with service_with_tables() as service:
         service.load_sample(3000, "--organizations", "12")
         service.insert("z \\ ' ☃", id='a"b\\c', meta_info='{"t":"\\u00e9\\n\\\\ é🚀", "n": 0.10000000000000000000001}')
         subprocess.run([ROOT / "sql/usage-record-api-key", "create", "z \\ ' ☃", "--", "--no-defaults", "--user=root",
                         f"--socket={service.dir}/mysql.sock"], check=True, capture_output=True)
-        service.stack("workers", "start")
-        service.stack("nginx", "start")
+        service.serve()
         service.answers, service.keys = answers(service), service.sql(SECRET)
         yield service
-    finally:
-        service.remove()
 
 
 @contextlib.contextmanager
@@ -42,8 +36,7 @@ def restored(restore):
     service = Service()
     try:
         restore(service)
-        service.stack("workers", "start")
-        service.stack("nginx", "start")
+        service.serve()
         yield service
     finally:
         service.remove()

@@ -7,7 +7,7 @@ import urllib.parse
 
 import pytest
 
-from service import Service, children, free_port, wait_until
+from service import children, free_port, service_with_tables, wait_until
 from test_openapi import validate
 
 WINDOW = "endDate=2024-08-12"
@@ -132,17 +132,12 @@ def test_a_link_is_no_longer_than_it_has_to_be(service, organization, meta_info)
 @pytest.fixture(scope="module")
 def site():
     """A service whose site has a prefix in front, a base URL or other origins."""
-    service = Service()
-    try:
-        service.stack("database", "start")
-        service.migrate()
+    with service_with_tables() as service:
         service.stack("workers", "start")
         for _ in range(3):
             service.insert("o")
             service.insert("a/b")
         yield service
-    finally:
-        service.remove()
 
 
 def start_nginx(site, *changes, auth="0"):

@@ -205,8 +205,7 @@ def test_an_error_is_one_json_string(service):
 
 def test_a_server_fault_tells_the_request_id_and_nothing_else(own_service):
     own_service.sql("DROP TABLE usage_record_group")
-    own_service.stack("workers", "start")
-    own_service.stack("nginx", "start")
+    own_service.serve()
     answer = own_service.ask(path("o"), X_Request_Id="fault-1")
     assert assert_error(answer, 500) == "internal server error, request id fault-1"
     assert answer.header("Link") is None
@@ -220,8 +219,7 @@ def test_each_answer_without_a_database_has_its_reason_in_the_log(own_service):
     own_service.settings["LOG_LEVEL"] = "error"
     own_service.close_database()
     own_service.stack("database", "stop")
-    own_service.stack("workers", "start")
-    own_service.stack("nginx", "start")
+    own_service.serve()
     for number in range(8):
         assert own_service.ask(path("o"), X_Request_Id=f"away-{number}").status == 500
         message, request = own_service.log_of(f"away-{number}")[-2:]

@@ -22,8 +22,7 @@ def partition(service, count, database="usage_record_api"):
 @pytest.fixture
 def filled(own_service):
     own_service.load_sample(12000, "--organizations", "12")
-    own_service.stack("workers", "start")
-    own_service.stack("nginx", "start")
+    own_service.serve()
     return own_service
 
 

@@ -15,7 +15,7 @@ import pytest
 
 import fastcgi
 from loader import counts, load
-from service import Service, stopped, wait_until
+from service import service_with_tables, stopped, wait_until
 from test_openapi import validate
 from worker import Worker
 
@@ -161,8 +161,7 @@ def test_round_trip(service, sample, own_service):
     exported = service.ask(target, Accept=NDJSON).body
     result = load(own_service, data=exported)
     assert counts(result) == (sample["sizes"][0], 0, 0, 0), result.stderr
-    own_service.stack("workers", "start")
-    own_service.stack("nginx", "start")
+    own_service.serve()
     assert own_service.ask(target, Accept=NDJSON).body == exported
 
 
@@ -175,19 +174,13 @@ LONG_COUNT = 60000
 @pytest.fixture(scope="module")
 def long():
     """A service with a list whose export takes a while."""
-    service = Service(workers=1, search_workers=1)
-    try:
-        service.stack("database", "start")
-        service.migrate()
+    with service_with_tables(workers=1, search_workers=1) as service:
         service.sql("INSERT INTO usage_record_group (id, organization_id, partner, status, records, creation_time, last_update_time) "
                     "WITH RECURSIVE c (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM c WHERE n < 399) "
                     "SELECT CONCAT('id-', a.n * 400 + b.n), 'long', 'AWS', 'REPORTED', CONCAT('{\"a\":', b.n, ',\"b\":1.50}'), "
                     "'2024-08-12' + INTERVAL a.n * 400 + b.n SECOND, '2024-08-20' FROM c a, c b WHERE a.n < 150")
-        service.stack("workers", "start")
-        service.stack("nginx", "start")
+        service.serve()
         yield service
-    finally:
-        service.remove()
 
 
 @contextlib.contextmanager

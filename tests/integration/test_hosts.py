@@ -148,7 +148,7 @@ def test_a_host_whose_table_is_another_is_not_taken(hosts, what, tmp_path):
     with damaged(hosts[0], what):
         worker = start_worker(hosts, tmp_path)
         assert answered_by(worker) == "second"
-        assert is_ready(worker)
+        assert worker.is_ready()
         worker.close()
 
 
@@ -158,17 +158,11 @@ def test_one_host_whose_table_is_another_is_not_served(hosts, what, tmp_path):
     with damaged(hosts[0], what):
         for _ in range(3):
             assert worker.ask(TARGET).status == 500
-        assert not is_ready(worker)
+        assert not worker.is_ready()
         assert "is not fit" in worker.log_path.read_text()
-    wait_until(lambda: is_ready(worker), 2)
+    wait_until(worker.is_ready, 2)
     assert answered_by(worker) == "first"
     worker.close()
-
-
-def is_ready(worker):
-    response = worker.ask("/readyz", USAGE_RECORD_API_ROLE="local")
-    assert response.status in (200, 503)
-    return response.status == 200
 
 
 def test_a_host_that_loses_an_index_is_left(hosts, worker):

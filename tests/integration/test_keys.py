@@ -19,17 +19,11 @@ from test_openapi import validate
 @pytest.fixture(scope="module")
 def secured():
     """A service as in production: with keys, which workers remember for a second."""
-    service = service_module.Service(KEY_MEMORY_S=1)
-    try:
-        service.stack("database", "start")
-        service.migrate()
-        service.stack("workers", "start")
-        service.stack("nginx", "start", AUTH="1")
+    with service_module.service_with_tables(KEY_MEMORY_S=1) as service:
+        service.serve(AUTH="1")
         for organization in ("acme", "other", "a/b", "é", "Acme", "acme "):
             service.insert(organization, id=f"of {organization}")
         yield service
-    finally:
-        service.remove()
 
 
 def key_command(service, *arguments, check=True):

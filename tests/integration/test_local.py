@@ -43,8 +43,7 @@ def metrics(service):
 @pytest.fixture
 def pool(own_service):
     own_service.workers = 3
-    own_service.stack("workers", "start")
-    own_service.stack("nginx", "start")
+    own_service.serve()
     return own_service
 
 
@@ -153,8 +152,7 @@ def test_hostile_text_breaks_no_line(service):
 
 def test_slow_requests_are_marked(own_service):
     own_service.settings.update(SLOW_MS=50)
-    own_service.stack("workers", "start")
-    own_service.stack("nginx", "start")
+    own_service.serve()
     own_service.ask("/org/o/usageRecordGroup")
     own_service.ask("/org/o/usageRecordGroup")
     own_service.sql("LOCK TABLES usage_record_group WRITE")
@@ -171,8 +169,7 @@ def test_slow_requests_are_marked(own_service):
 @pytest.mark.parametrize("level, expected", [("error", 0), ("warning", 0), ("info", 1), ("debug", 1)])
 def test_levels(own_service, level, expected):
     own_service.settings.update(LOG_LEVEL=level)
-    own_service.stack("workers", "start")
-    own_service.stack("nginx", "start")
+    own_service.serve()
     own_service.ask("/org/o/usageRecordGroup", X_Request_Id="level-1")
     ask_local(own_service, "/healthz")
     own_service.stack("workers", "stop")

@@ -44,8 +44,7 @@ def test_live_answers_are_in_keeping_with_the_page(service, sample):
 
 def test_a_server_fault_is_in_keeping_too(own_service):
     own_service.sql("DROP TABLE usage_record_group")
-    own_service.stack("workers", "start")
-    own_service.stack("nginx", "start")
+    own_service.serve()
     answer = own_service.ask("/org/o/usageRecordGroup")
     assert answer.status == 500
     assert validate([answer]) == ""

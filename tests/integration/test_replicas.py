@@ -27,7 +27,7 @@ def service(hosts):
     """A pool of two over the two, in the folder of the primary."""
     service = hosts[0]
     service.workers, service.search_workers = 2, 0
-    return service.serve(hosts, DB_READS="all", DB_STALENESS_S=BOUND_S)
+    return service.serve_from(hosts, DB_READS="all", DB_STALENESS_S=BOUND_S)
 
 
 def ask_service(service):
@@ -143,12 +143,6 @@ def test_a_revoked_key_is_good_for_the_bound_at_most(hosts, tmp_path):
         worker.close()
 
 
-def is_ready(worker):
-    response = worker.ask("/readyz", USAGE_RECORD_API_ROLE="local")
-    assert response.status in (200, 503)
-    return response.status == 200
-
-
 def test_without_a_primary_a_replica_is_used_within_the_bound(hosts, tmp_path):
     """It is not known whether somebody writes to a primary that cannot be reached."""
     primary, replica = hosts
@@ -159,13 +153,13 @@ def test_without_a_primary_a_replica_is_used_within_the_bound(hosts, tmp_path):
         primary.kill_database()
         stopped = time.monotonic()
         while time.monotonic() < stopped + BOUND_S - 1.5:
-            assert worker.ask(FRESH).status == 200 and is_ready(worker)
+            assert worker.ask(FRESH).status == 200 and worker.is_ready()
         wait_until(lambda: worker.ask(FRESH).status == 500, 10)
-        assert not is_ready(worker)
+        assert not worker.is_ready()
         assert time.monotonic() - stopped < BOUND_S + 3  # the last to ask waits for as long as a host may be silent
-        assert unbounded.ask(FRESH).status == 200 and is_ready(unbounded)
+        assert unbounded.ask(FRESH).status == 200 and unbounded.is_ready()
         primary.start_database()
-        wait_until(lambda: worker.ask(FRESH).status == 200 and is_ready(worker), 5)
+        wait_until(lambda: worker.ask(FRESH).status == 200 and worker.is_ready(), 5)
     finally:
         primary.start_database()
         worker.close()

@@ -11,7 +11,7 @@ import pytest
 
 from host import Host
 from loader import counts, environment, lines, load, record
-from service import ROOT, Service, build_dir, wait_until
+from service import ROOT, build_dir, service_with_tables, wait_until
 from test_divided import partition
 
 RETIRE = build_dir() / "usage-record-api-retire"
@@ -37,20 +37,14 @@ def reads(service):
 @pytest.fixture(scope="module")
 def own_service():
     """A service of this file's own, whose table a test may empty."""
-    service = Service()
-    try:
-        service.stack("database", "start")
-        service.migrate()
+    with service_with_tables() as service:
         service.load_sample(6000, "--organizations", "12")
         service.day = str(service.sql("SELECT DATE(creation_time) FROM usage_record_group "
                                       "ORDER BY creation_time LIMIT 1 OFFSET 3000")[0][0])
         service.sql("CREATE TABLE sample LIKE usage_record_group")
         service.sql(f"INSERT INTO sample ({COLUMNS}) SELECT {COLUMNS} FROM usage_record_group")
-        service.stack("workers", "start")
-        service.stack("nginx", "start")
+        service.serve()
         yield service
-    finally:
-        service.remove()
 
 
 @pytest.fixture

@@ -198,8 +198,7 @@ def test_the_account_may_read_and_nothing_else(own_service):
     option_file = own_service.dir / "client.cnf"
     option_file.write_text('[client]\nuser=usage_record_api\npassword="it\'s \\"secret\\"\\\\"\n')
     own_service.settings.update(DB_USER="", DB_OPTION_FILE=option_file)
-    own_service.stack("workers", "start")
-    own_service.stack("nginx", "start")
+    own_service.serve()
     answer = own_service.ask("/org/o/usageRecordGroup?endDate=2024-08-12")
     assert answer.status == 200 and len(answer.json()["usageRecordGroups"]) == 1
     with pytest.raises(pymysql.MySQLError):

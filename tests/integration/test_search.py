@@ -9,7 +9,7 @@ import signal
 import pytest
 
 import fastcgi
-from service import Service, stopped, wait_until
+from service import service_with_tables, stopped, wait_until
 
 LIST = "/org/o/usageRecordGroup"
 LOCATION = {"USAGE_RECORD_API_SEARCH": "@elsewhere"}
@@ -21,16 +21,10 @@ FAULTS = ["metaInfo={", "offset=2147483648", 'metaInfo={"a":1}&limit=0', 'metaIn
 
 @pytest.fixture(scope="module")
 def pools():
-    service = Service(workers=1, search_workers=1, LOG_LEVEL="debug")
-    try:
-        service.stack("database", "start")
-        service.migrate()
-        service.stack("workers", "start")
-        service.stack("nginx", "start", AUTH="0")
+    with service_with_tables(workers=1, search_workers=1, LOG_LEVEL="debug") as service:
+        service.serve(AUTH="0")
         service.insert("o", meta_info='{"a": 1}')
         yield service
-    finally:
-        service.remove()
 
 
 def ask_worker(service, query, socket="fastcgi.sock", **more):
@@ -180,16 +174,10 @@ def walk(service, target):
 @pytest.fixture(scope="module")
 def many():
     """A list that takes longer to be searched than a search may take."""
-    service = Service(SEARCH_TIMEOUT_MS=10, PAGE_BYTES=65536)
-    try:
-        service.stack("database", "start")
-        service.migrate()
+    with service_with_tables(SEARCH_TIMEOUT_MS=10, PAGE_BYTES=65536) as service:
         service.load_sample(40000, "--organizations", "1")
-        service.stack("workers", "start")
-        service.stack("nginx", "start")
+        service.serve()
         yield service
-    finally:
-        service.remove()
 
 
 def list_of(service):

@@ -35,8 +35,7 @@ def site():
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=test", "-days", "2",
                         "-keyout", service.dir / "privkey.pem", "-out", service.dir / "fullchain.pem"],
                        check=True, stderr=subprocess.DEVNULL, timeout=60)
-        service.stack("workers", "start")
-        service.stack("nginx", "start", AUTH="1")
+        service.serve(AUTH="1")
         config = service.dir / "site.conf"
         text = enable(config.read_text(), "listen 443", "ssl_certificate ", "ssl_certificate_key", 'on    "max-age')
         for old, new in ((" 443 ", f" 127.0.0.1:{service.tls_port} "), ("/etc/ssl/usage-record-api", str(service.dir)),

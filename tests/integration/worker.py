@@ -31,6 +31,11 @@ class Worker:
     def ask(self, target, **more):
         return fastcgi.ask(self.path, target, **more)
 
+    def is_ready(self):
+        answer = self.ask("/readyz", USAGE_RECORD_API_ROLE="local")
+        assert answer.status in (200, 503)
+        return answer.status == 200
+
     def end(self, signal_number, seconds):
         """Sends a signal; the exit status, which has to come in time."""
         self.process.send_signal(signal_number)

@@ -8,7 +8,7 @@ sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).p
 import reference  # noqa: E402
 import relay as relay_module  # noqa: E402
 from browser import Browser  # noqa: E402
-from service import ROOT, Service  # noqa: E402
+from service import ROOT, service_with_tables  # noqa: E402
 
 SAMPLE_ROWS = 6000
 SHOTS = ROOT / "build/web"
@@ -16,18 +16,12 @@ SHOTS = ROOT / "build/web"
 
 @pytest.fixture(scope="session")
 def service():
-    service = Service(workers=2)
-    try:
-        service.stack("database", "start")
-        service.migrate()
+    with service_with_tables(workers=2) as service:
         service.load_sample(SAMPLE_ROWS, "--organizations", "3", "--days", "28")
-        service.stack("workers", "start")
-        service.stack("nginx", "start")
+        service.serve()
         service.organization = service.sql("SELECT organization_id FROM usage_record_group GROUP BY organization_id "
                                            "ORDER BY COUNT(*) DESC LIMIT 1")[0][0]
         yield service
-    finally:
-        service.remove()
 
 
 @pytest.fixture(scope="session")
