@@ -10,13 +10,9 @@
 #include "base/url.h"
 #include "base/utc.h"
 #include "base/utf8.h"
+#include "request/filter.h"
 
 enum { SIZE_KEPT = 64 << 10 };
-
-static const char *const partners[] = {"AWS", "AZURE", "GCP", NULL};
-static const char *const statuses[] = {"CREATED",        "DELETED",       "INVALID", "REPORTED",
-                                       "REPORT_PENDING", "REPORT_FAILED", NULL};
-static const char *const sources[] = {"API", "INTERNAL", "METRONOME", "ORB", NULL};
 
 static void check_identifier(struct entry *entry, enum entry_member member, struct slice text);
 static void check_word(struct entry *entry, enum entry_member member, struct slice text);
@@ -39,11 +35,11 @@ static const struct member {
 	[ENTRY_LAST_UPDATE_TIME] = {"lastUpdateTime", ENTRY_TEXT, false, set_time, NULL},
 	[ENTRY_META_INFO] = {"metaInfo", ENTRY_OBJECT, false, set_text, NULL},
 	[ENTRY_ORGANIZATION_ID] = {"organizationID", ENTRY_TEXT, true, check_identifier, NULL},
-	[ENTRY_PARTNER] = {"partner", ENTRY_TEXT, true, check_word, partners},
+	[ENTRY_PARTNER] = {"partner", ENTRY_TEXT, true, check_word, filter_partners},
 	[ENTRY_PRODUCT_ID] = {"productID", ENTRY_TEXT, false, check_identifier, NULL},
 	[ENTRY_RECORDS] = {"records", ENTRY_OBJECT, false, set_text, NULL},
 	[ENTRY_SERIAL_ID] = {"serialID", ENTRY_NUMBER, false, set_serial_id, NULL},
-	[ENTRY_STATUS] = {"status", ENTRY_TEXT, true, check_word, statuses},
+	[ENTRY_STATUS] = {"status", ENTRY_TEXT, true, check_word, filter_statuses},
 	[ENTRY_USAGE_RECORD_REPORT_ID] = {"usageRecordReportID", ENTRY_TEXT, false, check_identifier, NULL},
 };
 
@@ -175,7 +171,7 @@ static struct shown list(const char *const *words)
 		                i == 0                 ? ""
 		                : words[i + 1] == NULL ? " or "
 		                                       : ", ",
-		                words[i]);
+		                words[i][0] != '\0' ? words[i] : "empty");
 	text_end(&text);
 	return shown;
 }
@@ -304,8 +300,8 @@ void entry_set(struct entry *entry, enum entry_member member, struct slice text)
 
 void entry_check_source(struct entry *entry, struct slice text)
 {
-	if (text.len > 0 && !is_one_of(text, sources))
-		entry_fault(entry, "metaInfo.source must be %s, or empty, not %s", list(sources).text,
+	if (!is_one_of(text, filter_sources))
+		entry_fault(entry, "metaInfo.source must be %s, not %s", list(filter_sources).text,
 		            show(text).text);
 }
 

@@ -101,7 +101,7 @@ FAULTS = [
     ({"records": {"x": None}}, "records.x must be a number"),
     ({"records": {"x": {"y": 1}}}, "records.x must be a number"),
     ({"metaInfo": "x"}, "metaInfo must be an object"),
-    ({"metaInfo": {"source": "api"}}, 'metaInfo.source must be API, INTERNAL, METRONOME or ORB, or empty, not "api"'),
+    ({"metaInfo": {"source": "api"}}, 'metaInfo.source must be API, INTERNAL, METRONOME, ORB or empty, not "api"'),
     ({"metaInfo": {"source": {}}}, "metaInfo.source must be a string"),
     ({"metaInfo": {"source": None}}, "metaInfo.source must be a string"),
     ({"metaInfo": {"timestamp": "yesterday"}}, None),

@@ -99,7 +99,7 @@ static void test_entry_checks_of_metainfo(void **state)
 	    {entry_check_source, "", ""},
 	    {entry_check_source, "ORB", ""},
 	    {entry_check_source, "orb",
-	     "metaInfo.source must be API, INTERNAL, METRONOME or ORB, or empty, not \"orb\""},
+	     "metaInfo.source must be API, INTERNAL, METRONOME, ORB or empty, not \"orb\""},
 	    {entry_check_timestamp, "2024-08-12T01:02:15Z", ""},
 	    {entry_check_timestamp, "2024-08-12T01:02:15.123456789+01:00", ""},
 	    {entry_check_timestamp, "2024-08-12 01:02:15Z",
