@@ -83,7 +83,7 @@ static void add(struct upsert *upsert, const char *text)
 /* A value as a literal, escaped by the client library for the session's character set. */
 static void add_value(struct upsert *upsert, struct slice text)
 {
-	MYSQL *connection = database_connection(upsert->database);
+	MYSQL *connection = database_handle(upsert->database);
 
 	if (!growing_reserve(&upsert->sql, text.len * 2 + 3))
 		return;
@@ -109,7 +109,7 @@ static void add_member(struct upsert *upsert, const struct entry *entry, enum en
 
 static enum database_status failed(struct upsert *upsert)
 {
-	MYSQL *connection = database_connection(upsert->database);
+	MYSQL *connection = database_handle(upsert->database);
 
 	upsert->error = mysql_errno(connection);
 	return database_status(upsert->database, upsert->error);
@@ -126,8 +126,7 @@ static bool is_passing(unsigned error, unsigned tries)
 
 static enum database_status query(struct upsert *upsert, const char *sql)
 {
-	return mysql_query(database_connection(upsert->database), sql) == 0 ? DATABASE_OK
-	                                                                    : failed(upsert);
+	return mysql_query(database_handle(upsert->database), sql) == 0 ? DATABASE_OK : failed(upsert);
 }
 
 static enum database_status send(struct upsert *upsert)
@@ -136,8 +135,8 @@ static enum database_status send(struct upsert *upsert)
 		log_message(LOG_LEVEL_ERROR, "out of memory");
 		return DATABASE_FAILED;
 	}
-	return mysql_real_query(database_connection(upsert->database), upsert->sql.data,
-	                        upsert->sql.len) == 0
+	return mysql_real_query(database_handle(upsert->database), upsert->sql.data, upsert->sql.len) ==
+	               0
 	           ? DATABASE_OK
 	           : failed(upsert);
 }
@@ -177,7 +176,7 @@ static bool differs(const struct entry *entry, MYSQL_ROW row, const unsigned lon
  * conditions lets either server read by_id as one list of points. */
 static enum database_status look(struct upsert *upsert)
 {
-	MYSQL *connection = database_connection(upsert->database);
+	MYSQL *connection = database_handle(upsert->database);
 	bool is_listed[UPSERT_RECORDS_MAX] = {false};
 	MYSQL_ROW row;
 
@@ -277,7 +276,7 @@ static enum database_status update(struct upsert *upsert, size_t index)
 	}
 	enum database_status status = send(upsert);
 	/* MySQL writes JSON in its own way, which looked like a change. */
-	if (status == DATABASE_OK && mysql_affected_rows(database_connection(upsert->database)) == 0)
+	if (status == DATABASE_OK && mysql_affected_rows(database_handle(upsert->database)) == 0)
 		upsert->outcomes[index] = UPSERT_SAME;
 	return status;
 }
@@ -302,7 +301,7 @@ static enum database_status store_batch(void *context)
 		unsigned error = upsert->error;
 		if (upsert->count == 1)
 			entry_fault(upsert->entries[0], "the database refuses it: %u %s", error,
-			            mysql_error(database_connection(upsert->database)));
+			            mysql_error(database_handle(upsert->database)));
 		/* On a connection that is gone by now it is as good as done. */
 		query(upsert, "ROLLBACK");
 		upsert->error = error;

@@ -39,7 +39,7 @@ static void add_time(struct batch *batch, const char *compared, const char *time
 
 static enum database_status failed(struct batch *batch)
 {
-	MYSQL *handle = database_connection(batch->database);
+	MYSQL *handle = database_handle(batch->database);
 
 	batch->error = mysql_errno(handle);
 	snprintf(batch->fault, sizeof batch->fault, "%u %s", batch->error, mysql_error(handle));
@@ -52,8 +52,7 @@ static enum database_status send(struct batch *batch)
 		snprintf(batch->fault, sizeof batch->fault, "out of memory");
 		return DATABASE_FAILED;
 	}
-	return mysql_real_query(database_connection(batch->database), batch->sql.data,
-	                        batch->sql.len) == 0
+	return mysql_real_query(database_handle(batch->database), batch->sql.data, batch->sql.len) == 0
 	           ? DATABASE_OK
 	           : failed(batch);
 }
@@ -68,7 +67,7 @@ static enum database_status query(struct batch *batch, const char *sql)
 static enum database_status find(void *context)
 {
 	struct batch *batch = context;
-	MYSQL *handle = database_connection(batch->database);
+	MYSQL *handle = database_handle(batch->database);
 	bool is_due = false;
 
 	do {
@@ -160,7 +159,7 @@ static bool archived(struct batch *batch, bool is_good)
 /* Reads the batch's records, and writes them to the archive. */
 static enum database_status read_records(struct batch *batch)
 {
-	MYSQL *handle = database_connection(batch->database);
+	MYSQL *handle = database_handle(batch->database);
 	bool is_good = true;
 	MYSQL_ROW row;
 
@@ -200,7 +199,7 @@ static enum database_status delete_records(struct batch *batch, const char *from
 	enum database_status status = send(batch);
 	if (status != DATABASE_OK)
 		return status;
-	if (mysql_affected_rows(database_connection(batch->database)) == batch->record_count)
+	if (mysql_affected_rows(database_handle(batch->database)) == batch->record_count)
 		return query(batch, "COMMIT");
 	snprintf(batch->fault, sizeof batch->fault,
 	         "other records than were read would have been deleted");
@@ -229,7 +228,7 @@ static enum database_status run(void *context)
 	memcpy(batch->creation_time, from_time, sizeof from_time);
 	memcpy(batch->serial_id, from_serial_id, sizeof from_serial_id);
 	if (status == DATABASE_FAILED)
-		mysql_rollback(database_connection(batch->database));
+		mysql_rollback(database_handle(batch->database));
 	return status;
 }
 

@@ -118,7 +118,7 @@ void database_close(struct database *database)
 	mysql_library_end();
 }
 
-MYSQL *database_connection(const struct database *database)
+MYSQL *database_handle(const struct database *database)
 {
 	return connection_handle(database->connection);
 }

@@ -76,7 +76,7 @@ enum database_status database_run(struct database *database,
 
 /* To be called within an attempt of database_run: the handle for statements that are not prepared,
  * and what connection_prepare, connection_error, connection_status and connection_abandon do. */
-MYSQL *database_connection(const struct database *database);
+MYSQL *database_handle(const struct database *database);
 enum database_status database_prepare(struct database *database, uint32_t key,
                                       void (*write_sql)(uint32_t key, char *sql),
                                       struct connection_statement **statement);
