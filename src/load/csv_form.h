@@ -19,6 +19,7 @@ void csv_form_close(struct csv_form *form);              /* NULL is fine */
 enum form_status csv_form_read(struct csv_form *form, struct slice line);
 enum form_status csv_form_end(struct csv_form *form);
 
+/* Why it is FORM_BROKEN, and in which line, from 1 on; the text is the form's. */
 const char *csv_form_fault(const struct csv_form *form, uint64_t *line);
 
 #endif

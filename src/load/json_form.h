@@ -18,12 +18,13 @@ void json_form_close(struct json_form *form);              /* NULL is fine */
 /* Forgets what it has read, after FORM_BROKEN too; the next byte is of line. */
 bool json_form_begin(struct json_form *form, uint64_t line);
 
-/* Reads on.  On FORM_BROKEN, json_form_fault says where and why. */
+/* Reads on. */
 enum form_status json_form_read(struct json_form *form, struct slice text);
 
 /* The text ends here, of a file or of a line: within a record that is a fault. */
 enum form_status json_form_end(struct json_form *form);
 
+/* Why it is FORM_BROKEN, and in which line, from 1 on; the text is the form's. */
 const char *json_form_fault(const struct json_form *form, uint64_t *line);
 
 /* Where in the last record's own text a member's JSON lies: for whoever put the text

@@ -26,9 +26,8 @@ void archive_begin(struct archive *archive);
 /* Adds a record: a text for each of entry_columns, as the database writes it; no data: NULL. */
 bool archive_add(struct archive *archive, const struct slice *columns);
 
-/* Ends a batch.  False, like archive_add: it is not safely kept, see archive_fault. */
+/* Ends a batch.  False, like archive_add: it is not safely kept, archive_fault says why. */
 bool archive_keep(struct archive *archive);
-
 const char *archive_fault(const struct archive *archive);
 
 #endif

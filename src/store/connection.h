@@ -69,6 +69,7 @@ struct connection *connection_open(const struct connection_options *options,
                                    bool *is_reached);
 void connection_close(struct connection *connection); /* NULL is fine */
 
+/* The client library's handle, the connection's: for statements that are not prepared. */
 MYSQL *connection_handle(const struct connection *connection);
 
 /* Whether the host answers the probes; the log says why not. */
