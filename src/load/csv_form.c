@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/text.h"
 #include "load/json_form.h"
 
 enum { COLUMNS_MAX = 1000, SIZE_KEPT = 256 << 10 };
@@ -96,13 +95,9 @@ static void read_header(struct csv_form *form)
 
 static void add_string(struct growing *out, struct slice slice)
 {
-	if (!growing_reserve(out, slice.len * TEXT_JSON_EXPANSION + 2))
-		return;
-	struct text text = {.data = out->data, .size = out->size, .len = out->len};
-	TEXT_ADD(&text, "\"");
-	text_add_json(&text, slice);
-	TEXT_ADD(&text, "\"");
-	out->len = text.len;
+	GROWING_ADD(out, "\"");
+	growing_add_json(out, slice);
+	GROWING_ADD(out, "\"");
 }
 
 static bool is_number(struct slice text)
