@@ -363,6 +363,14 @@ static enum database_status store_parts(struct upsert *upsert, struct entry **en
 	return store_parts(upsert, entries + half, count - half, outcomes + half);
 }
 
+static bool has_refused(const enum upsert_outcome *outcomes, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (outcomes[i] == UPSERT_REFUSED)
+			return true;
+	return false;
+}
+
 enum database_status upsert_store(struct upsert *upsert, struct entry **entries, size_t count,
                                   bool is_dry, bool is_partial, enum upsert_outcome *outcomes)
 {
@@ -372,5 +380,10 @@ enum database_status upsert_store(struct upsert *upsert, struct entry **entries,
 	if (status != DATABASE_FAILED)
 		return status;
 	upsert->is_rehearsal = !is_partial;
+	status = store_parts(upsert, entries, count, outcomes);
+	if (status != DATABASE_OK || is_partial || has_refused(outcomes, count))
+		return status;
+	/* None is to blame: others stood in the way, and nothing is stored yet. */
+	upsert->is_rehearsal = false;
 	return store_parts(upsert, entries, count, outcomes);
 }

@@ -262,6 +262,24 @@ def test_two_at_once(service, organization):
     assert sum(int(output.split()[0]) for output in outputs) == 4000 == count(service, organization)
 
 
+@pytest.mark.parametrize("words", [(), ("--rejects", "/dev/null")], ids=["whole", "rejects"])
+def test_what_others_hold_up_is_stored_all_the_same(service, organization, words):
+    """Another loader was faster at each try, until this one looks for a record to blame and finds none."""
+    counter = f"tries_{organization}"
+    service.sql(f"CREATE TABLE {counter} (n INT) ENGINE = MyISAM")  # no rollback takes its rows back
+    service.sql(f"CREATE TRIGGER {counter} BEFORE INSERT ON usage_record_group FOR EACH ROW "
+                f"IF NEW.organization_id = '{organization}' AND (SELECT COUNT(*) FROM {counter}) < 3 THEN "
+                f"INSERT INTO {counter} VALUES (1); SIGNAL SQLSTATE '23000' SET MYSQL_ERRNO = 1062; END IF")
+    try:
+        result = load(service, *words, data=lines(record(organization, number) for number in range(5)))
+        assert [row[0] for row in service.sql(f"SELECT COUNT(*) FROM {counter}")] == [3]
+    finally:
+        service.sql(f"DROP TRIGGER {counter}")
+        service.sql(f"DROP TABLE {counter}")
+    assert (result.returncode, counts(result)) == (0, (5, 0, 0, 0)), result.stderr
+    assert count(service, organization) == 5
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_cut_off_and_run_again(service, organization, number, tmp_path):
     file = tmp_path / "usage.ndjson"
