@@ -127,7 +127,7 @@ def test_all_hosts_are_gone(hosts, worker):
 DAMAGE = {
     "index": ("RENAME INDEX by_status_source TO gone", "RENAME INDEX gone TO by_status_source"),
     "index of one record": ("RENAME INDEX by_id TO gone", "RENAME INDEX gone TO by_id"),
-    "column": ("RENAME COLUMN usage_record_report_id TO gone", "RENAME COLUMN gone TO usage_record_report_id"),
+    "column": ("RENAME COLUMN serial_id TO gone", "RENAME COLUMN gone TO serial_id"),  # no constraint names it: MySQL would refuse
     "collation": ("CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", "CONVERT TO CHARACTER SET utf8mb4 COLLATE {}"),
 }
 
