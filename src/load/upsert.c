@@ -207,6 +207,15 @@ static enum database_status look(struct upsert *upsert)
 	MYSQL_RES *result = mysql_use_result(connection);
 	if (result == NULL)
 		return failed(upsert);
+	/* MySQL's JSON type makes doubles of numbers: what is loaded would not be what is stored. */
+	if (mysql_fetch_field_direct(result, ENTRY_RECORDS)->type == MYSQL_TYPE_JSON ||
+	    mysql_fetch_field_direct(result, ENTRY_META_INFO)->type == MYSQL_TYPE_JSON) {
+		entry_fault(
+		    upsert->entries[0],
+		    "columns of the type JSON would round its numbers: sql/migrate makes them text");
+		mysql_free_result(result);
+		return DATABASE_FAILED;
+	}
 	while ((row = mysql_fetch_row(result)) != NULL) {
 		const unsigned long *lengths = mysql_fetch_lengths(result);
 		uint16_t slot = *slot_of(
@@ -275,7 +284,7 @@ static enum database_status update(struct upsert *upsert, size_t index)
 		add_value(upsert, time);
 	}
 	enum database_status status = send(upsert);
-	/* MySQL writes JSON in its own way, which looked like a change. */
+	/* Another writer came between, with the same or with something newer. */
 	if (status == DATABASE_OK && mysql_affected_rows(database_handle(upsert->database)) == 0)
 		upsert->outcomes[index] = UPSERT_SAME;
 	return status;

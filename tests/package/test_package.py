@@ -69,6 +69,7 @@ PACKAGE_FILES = f"""\
 -rw-r--r-- /usr/share/usage-record-api/sql/002-api-key.sql
 -rw-r--r-- /usr/share/usage-record-api/sql/003-promises.sql
 -rw-r--r-- /usr/share/usage-record-api/sql/004-heartbeat.sql
+-rw-r--r-- /usr/share/usage-record-api/sql/005-text.sql
 -rw-r--r-- /usr/share/usage-record-api/sql/account.sql
 -rwxr-xr-x /usr/share/usage-record-api/sql/check
 -rwxr-xr-x /usr/share/usage-record-api/sql/client
@@ -141,6 +142,7 @@ INSTALLED_FILES = """\
 /usr/local/share/usage-record-api/sql/002-api-key.sql
 /usr/local/share/usage-record-api/sql/003-promises.sql
 /usr/local/share/usage-record-api/sql/004-heartbeat.sql
+/usr/local/share/usage-record-api/sql/005-text.sql
 /usr/local/share/usage-record-api/sql/account.sql
 /usr/local/share/usage-record-api/sql/check
 /usr/local/share/usage-record-api/sql/client
