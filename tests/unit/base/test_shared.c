@@ -119,15 +119,36 @@ static void test_shared_open_of_a_file_that_cannot_be(void **state)
 	assert_non_null(strstr(said, "/no/such/folder/file"));
 }
 
+static bool write_line(const char *name, const char *line)
+{
+	int fd = open(name, O_WRONLY);
+	bool is_written = fd >= 0 && write(fd, line, strlen(line)) == (ssize_t)strlen(line);
+
+	close(fd);
+	return is_written;
+}
+
+/* Root may mount; others in a user namespace of their own, where the system allows these and they
+ * are known by a number, without which no file is theirs. */
+static bool may_mount(void)
+{
+	char user[64], group[64];
+
+	snprintf(user, sizeof user, "0 %u 1", (unsigned)geteuid());
+	snprintf(group, sizeof group, "0 %u 1", (unsigned)getegid());
+	return unshare(CLONE_NEWNS) == 0 ||
+	       (unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
+	        write_line("/proc/self/setgroups", "deny") && write_line("/proc/self/uid_map", user) &&
+	        write_line("/proc/self/gid_map", group));
+}
+
 /* A small file system of the child's own that has no room. */
 static void use_full_disk(void)
 {
 	struct shared shared;
 	char filler[128], block[4096] = {1};
 
-	/* Root may mount; others in a user namespace of their own, where the system allows these. */
-	if ((unshare(CLONE_NEWNS) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) ||
-	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	if (!may_mount() || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
 	    mount("test", folder, "tmpfs", 0, "size=8k") != 0)
 		_exit(77);
 	snprintf(filler, sizeof filler, "%s/filler", folder);
