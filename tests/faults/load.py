@@ -160,7 +160,7 @@ class Writer:
             when = round(time.monotonic() - self.started, 1)
             if answer.status != 200:
                 self.refused.append((when, answer.status))
-            elif answer.json()["usageRecordGroups"][0]["id"] != name:
+            elif [record["id"] for record in answer.json()["usageRecordGroups"]] != [name]:
                 self.stale.append(when)
             time.sleep(0.02)
 

@@ -5,7 +5,6 @@ import time
 
 import pytest
 
-from host import FRESH
 from load import Load
 from replicas import Watcher, make_hosts, remove_hosts
 from service import wait_until
@@ -29,10 +28,7 @@ def service(hosts):
 
 @pytest.fixture
 def load(request, hosts, service, questions):
-    def ask():
-        answer = service.ask(FRESH)
-        return answer.status, answer.json()["usageRecordGroups"][0]["id"] if answer.status == 200 else None
-    load, watcher = Load(service, questions), Watcher(hosts[0], ask, BOUND_S, clients=1)
+    load, watcher = Load(service, questions), Watcher(hosts[0], service, BOUND_S, clients=1)
     started = time.monotonic()
     wait_until(lambda: [host.users() for host in hosts] == [2, 2, 2], 20)
     yield load

@@ -6,7 +6,7 @@ import time
 
 import pymysql
 
-from host import STORE_FRESH, Host
+from host import FRESH, STORE_FRESH, Host
 from service import wait_until
 
 # What the servers call it.
@@ -123,11 +123,11 @@ def age(host):
 
 
 class Watcher:
-    """Stores a record on the primary again and again, and asks in several threads for the newest:
-    the next one may have been committed so long ago as the answer is old."""
+    """Stores a record on the primary again and again, and asks the service in several threads for the
+    newest: the next one may have been committed so long ago as the answer is old."""
 
-    def __init__(self, primary, ask, bound_s, clients=4):
-        self.primary, self.ask, self.bound_s = primary, ask, bound_s
+    def __init__(self, primary, service, bound_s, clients=4):
+        self.primary, self.service, self.bound_s = primary, service, bound_s
         self.committed = []  # when, in the order of the records
         self.oldest = self.longest = 0  # seconds: the age of an answer, and what one took
         self.count, self.stale, self.failed = 0, 0, []  # answers, those older than the bound
@@ -155,15 +155,17 @@ class Watcher:
     def _read(self):
         while not self._is_over:
             asked = time.monotonic()
-            status, name = self.ask()
+            answer = self.service.ask(FRESH)
             took = time.monotonic() - asked
             with self._lock:
                 self.count += 1
                 self.longest = max(self.longest, took)
-                if status != 200:
-                    self.failed.append(status)
+                if answer.status != 200:
+                    self.failed.append(answer.status)
                     continue
-                following = self._names.get(name, -1) + 1  # what was there before comes before the first
+                records = answer.json()["usageRecordGroups"]
+                # What was there before comes before the first; so does nothing, on a replica that has none yet.
+                following = self._names.get(records[0]["id"], -1) + 1 if records else 0
                 age_s = asked - self.committed[following] if following < len(self.committed) else 0
                 self.oldest = max(self.oldest, age_s)
                 self.stale += age_s > self.bound_s

@@ -30,17 +30,9 @@ def service(hosts):
     return service.serve_from(hosts, DB_READS="all", DB_STALENESS_S=BOUND_S)
 
 
-def ask_service(service):
-    def ask():
-        answer = service.ask(FRESH)
-        records = answer.json()["usageRecordGroups"] if answer.status == 200 else []
-        return answer.status, records[0]["id"] if records else None
-    return ask
-
-
 @pytest.fixture
 def watcher(hosts, service):
-    watcher = Watcher(hosts[0], ask_service(service), BOUND_S)
+    watcher = Watcher(hosts[0], service, BOUND_S)
     try:
         wait_until(lambda: [host.users() for host in hosts] == [1, 1], 20)
         yield watcher
