@@ -59,6 +59,19 @@ static bool fail(struct archive *archive, const char *what)
 	return false;
 }
 
+/* Whether the file is empty, begins as a record does, or with the zeros that a crash may leave of
+ * one: another's, a compressed one for example, is neither cut nor added to. */
+static bool is_archive(int file)
+{
+	char first = '\0';
+	ssize_t len = pread(file, &first, 1, 0);
+	bool is_ours = first == '{' || first == '\0';
+
+	if (!is_ours)
+		errno = EMEDIUMTYPE;
+	return len >= 0 && is_ours;
+}
+
 /* Takes away what stands behind the last whole line. */
 static bool drop_torn_line(int file)
 {
@@ -101,8 +114,8 @@ struct archive *archive_open(const char *path)
 	archive->written.context = EVP_MD_CTX_new();
 	archive->read.context = EVP_MD_CTX_new();
 	if (archive->file >= 0 && flock(archive->file, LOCK_EX | LOCK_NB) == 0 &&
-	    drop_torn_line(archive->file) && sync_folder(path) && archive->written.context != NULL &&
-	    archive->read.context != NULL)
+	    is_archive(archive->file) && drop_torn_line(archive->file) && sync_folder(path) &&
+	    archive->written.context != NULL && archive->read.context != NULL)
 		return archive;
 	int error = errno;
 	archive_close(archive);

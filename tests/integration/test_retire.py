@@ -1,5 +1,6 @@
 """usage-record-api-retire: old records leave the table, in steps, and an archive of them loads back."""
 
+import gzip
 import json
 import os
 import signal
@@ -162,9 +163,13 @@ def test_what_cannot_be_kept_is_not_deleted(emptied, tmp_path):
     load(emptied, data=lines([record("good", number) for number in range(3)]))
     full = retire(emptied, "--before", "2024-08-13", "--archive", "/dev/full")
     assert full.returncode == 1 and "No space left on device" in full.stderr
-    for path, word in ((tmp_path, "Is a directory"), (tmp_path / "no/such", "No such file")):
+    packed = tmp_path / "archive.gz"
+    packed.write_bytes(gzip.compress(b"a\n", mtime=0) + b"\nno line ends here")
+    before = packed.read_bytes()
+    for path, word in ((tmp_path, "Is a directory"), (tmp_path / "no/such", "No such file"), (packed, "Wrong medium type")):
         result = retire(emptied, "--before", "2024-08-13", "--archive", path)
         assert result.returncode == 2 and word in result.stderr, result
+    assert packed.read_bytes() == before
     full = subprocess.run(["sh", "-c", f"ulimit -f 0; trap '' XFSZ; exec {RETIRE} --before 2024-08-13 --archive {tmp_path}/full"],
                           env=environment(emptied), capture_output=True, text=True)
     assert full.returncode == 1 and "File too large" in full.stderr, full

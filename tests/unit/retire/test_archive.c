@@ -70,7 +70,7 @@ static void test_a_record_is_written_as_the_loader_reads_it(void **state)
 static void test_a_torn_line_is_taken_away(void **state)
 {
 	static const char *const rows[][2] = {
-	    {"", ""}, {"x", ""}, {"x\n", "x\n"}, {"x\ny", "x\n"}, {"x\n\ny", "x\n\n"}};
+	    {"", ""}, {"{", ""}, {"{\n", "{\n"}, {"{\n{y", "{\n"}, {"{\n\ny", "{\n\n"}};
 	struct place *place = *state;
 	char text[20];
 
