@@ -256,22 +256,40 @@ static void write_count_source(struct text *text, uint32_t shape)
 	}
 }
 
+/*
+ * A day or month is no column of an index, so groups with one are looked up at each record: by
+ * numbers, which is quicker than by dates and words.  What is shown of a group is that of any of
+ * its records, which the session's sql_mode allows.  Others come in the order of the index.
+ */
 static void write_counts(struct text *text, uint32_t shape)
 {
-	static const char *const times[] = {[FILTER_DAY] = "DATE(creation_time)",
-	                                    [FILTER_MONTH] = "DATE_FORMAT(creation_time, '%Y-%m')"};
+	static const struct {
+		const char *shown, *number;
+	} times[] = {
+	    [FILTER_DAY] = {"DATE(creation_time)", "TO_DAYS(creation_time)"},
+	    [FILTER_MONTH] = {"DATE_FORMAT(creation_time, '%Y-%m')",
+	                      "EXTRACT(YEAR_MONTH FROM creation_time)"},
+	};
 	enum filter_group group;
-	size_t count;
+	bool has_time = false;
 
 	TEXT_ADD(text, "SELECT COUNT(*)");
-	for (count = 0; group_of(shape, count, &group); count++)
+	for (size_t i = 0; group_of(shape, i, &group); i++) {
+		bool is_time = group <= FILTER_MONTH;
+		has_time |= is_time;
 		text_add_format(text, ", %s",
-		                group <= FILTER_MONTH ? times[group] : equality_columns[part_of(group)]);
+		                is_time ? times[group].shown : equality_columns[part_of(group)]);
+	}
 	TEXT_ADD(text, " FROM usage_record_group FORCE INDEX (");
 	write_count_source(text, shape);
-	TEXT_ADD(text, " AND creation_time >= ? AND creation_time <= ? GROUP BY ");
-	for (size_t i = 0; i < count; i++)
-		text_add_format(text, "%s%zu", i == 0 ? "" : ", ", i + 2);
+	TEXT_ADD(text, " AND creation_time BETWEEN ? AND ?");
+	for (size_t i = 0; group_of(shape, i, &group); i++) {
+		bool is_enum = group == FILTER_PARTNER || group == FILTER_STATUS;
+		text_add_format(
+		    text, "%s%s%s", i == 0 ? " GROUP BY " : ", ",
+		    group <= FILTER_MONTH ? times[group].number : equality_columns[part_of(group)],
+		    has_time && is_enum ? " + 0" : "");
+	}
 	TEXT_ADD(text, " LIMIT ? OFFSET ?");
 	text_end(text);
 }
