@@ -15,9 +15,10 @@ static uint64_t hash_of(struct slice key)
 		hash = (hash ^ word) * UINT64_C(1099511628211);
 		hash ^= hash >> 32;
 	}
-	for (; i < key.len; i++)
-		hash = (hash ^ (unsigned char)key.data[i]) * UINT64_C(1099511628211);
-	return hash ^ hash >> 29;
+	for (word = 0; i < key.len; i++)
+		word = word << 8 | (unsigned char)key.data[i];
+	hash = (hash ^ word) * UINT64_C(1099511628211);
+	return hash ^ hash >> 32;
 }
 
 static bool grow(struct numbering *numbering)
@@ -43,22 +44,30 @@ static bool grow(struct numbering *numbering)
 	return true;
 }
 
+static bool has_key(const struct numbering *numbering, uint32_t number, struct slice key)
+{
+	struct slice known = numbering_key(numbering, number);
+
+	return known.len == key.len && memcmp(known.data, key.data, key.len) == 0;
+}
+
 bool numbering_find(struct numbering *numbering, struct slice key, uint32_t *number)
 {
+	if (*number < numbering->count && has_key(numbering, *number, key))
+		return true;
 	uint64_t hash = hash_of(key);
-
 	if (numbering->count == numbering->size / 2 && !grow(numbering))
 		return false;
 	uint32_t place = (uint32_t)hash & (numbering->size - 1);
 	for (; numbering->places[place] != 0; place = (place + 1) & (numbering->size - 1)) {
-		const struct numbering_key *known = &numbering->keys[numbering->places[place] - 1];
-		if (known->hash == hash && known->len == key.len &&
-		    memcmp(numbering->bytes.data + known->start, key.data, key.len) == 0) {
-			*number = numbering->places[place] - 1;
+		uint32_t known = numbering->places[place] - 1;
+		if (numbering->keys[known].hash == hash && has_key(numbering, known, key)) {
+			*number = known;
 			return true;
 		}
 	}
 	size_t start = numbering->bytes.len;
+	growing_reserve(&numbering->bytes, key.len + 1); /* an empty key is somewhere, too */
 	growing_add(&numbering->bytes, key);
 	if (numbering->bytes.is_short)
 		return false;

@@ -20,7 +20,8 @@ struct numbering {
 	uint32_t count, size;
 };
 
-/* Finds a key, or adds it; false when memory ran out. */
+/* Finds a key, or adds it; false when memory ran out.  *number may be any before: a good guess is
+ * quick. */
 bool numbering_find(struct numbering *numbering, struct slice key, uint32_t *number);
 
 /* The key of a number; valid until the next one is added. */

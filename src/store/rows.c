@@ -174,10 +174,10 @@ uint64_t rows_count(const struct rows *rows)
 
 size_t rows_bytes(const struct rows *rows)
 {
-	size_t bytes = 0;
+	size_t bytes = rows->column_count * sizeof(uint64_t);
 
 	for (size_t i = 0; i < rows->column_count; i++)
-		if (is_document(rows->columns[i]))
+		if (kind_of(rows->columns[i]) == PACKET_TEXT)
 			bytes += rows_text(rows, rows->columns[i]).len;
 	return bytes;
 }

@@ -46,7 +46,7 @@ struct slice rows_text(const struct rows *rows, enum query_column column); /* a 
 struct record_position rows_position(const struct rows *rows);
 uint64_t rows_count(const struct rows *rows); /* of counts, see query_build_counts */
 
-/* How many bytes the documents of the row at hand are. */
+/* About how long the row at hand is, in bytes. */
 size_t rows_bytes(const struct rows *rows);
 
 /* Whether the row at hand contains a metaInfo filter; that nobody can tell is logged. */

@@ -11,15 +11,14 @@
 #include "store/rows.h"
 #include "store/walk.h"
 
-enum { CELLS_REMEMBERED = 8 };
+enum { CELLS_REMEMBERED = 64 };
 
-struct group {
-	uint64_t count, unsummed;
-};
-
-/* The sum of one dimension in one group. */
+/* One dimension in the rows of one key. */
 struct cell {
-	uint32_t group;
+	struct cell_key {
+		uint32_t row_key, dimension; /* their numbers */
+	} key;
+	uint64_t count, unsummed;
 	bool is_used; /* a number was added */
 	struct decimal_sum sum;
 };
@@ -32,11 +31,11 @@ struct summary {
 	/* Of the summary at hand. */
 	const struct filter *filter;
 	bool has_dimensions; /* they are groups */
-	struct numbering group_keys, cell_keys;
-	struct group *groups; /* owned, as many as group_keys has room for; likewise below */
+	struct numbering row_keys, dimensions, cell_keys;
+	uint64_t *counts; /* owned, as many as row_keys has room for; likewise below */
 	struct cell *cells;
-	uint32_t groups_size, cells_size;
-	uint64_t record_count, unsummed;
+	uint32_t counts_size, cells_size;
+	uint64_t record_count;
 	enum repository_status refusal;
 	double start_ms;
 	unsigned try_count;
@@ -44,15 +43,15 @@ struct summary {
 	/* Of the record at hand. */
 	struct growing key;
 	struct amounts amounts;
-	int32_t day;                 /* whose text day_text has */
-	char day_text[UTC_TEXT_LEN]; /* YYYY-MM-DD, and more */
-	uint32_t last_group;         /* UINT32_MAX: none */
-	uint32_t last_cells[CELLS_REMEMBERED];
+	uint32_t row_key;                      /* its number */
+	uint32_t last_cells[CELLS_REMEMBERED]; /* by dimension; mostly found again */
+	int32_t day;                           /* whose text day_text has */
+	char day_text[UTC_TEXT_LEN];           /* YYYY-MM-DD, and more */
 	/* The result. */
-	struct numbering dimensions; /* of the total */
 	struct summary_group *result_groups;
-	struct summary_sum *result_sums; /* those of the groups, which cells own, and of the total */
-	uint32_t total_start;
+	struct summary_sum *result_sums; /* those of the groups, which cells own */
+	struct summary_sum *totals;
+	uint32_t total_count;
 };
 
 struct summary *summary_open(struct database *database, struct walk *walk,
@@ -77,36 +76,37 @@ static void forget(struct summary *summary)
 {
 	for (uint32_t i = 0; i < summary->cell_keys.count; i++) {
 		decimal_close(&summary->cells[i].sum);
-		summary->cells[i].is_used = false;
+		summary->cells[i] = (struct cell){.count = 0};
 	}
-	for (uint32_t i = 0; i < summary->group_keys.count; i++)
-		summary->groups[i] = (struct group){.count = 0};
-	for (uint32_t i = 0; i < summary->dimensions.count; i++)
-		decimal_close(&summary->result_sums[summary->total_start + i].sum);
+	for (uint32_t i = 0; i < summary->row_keys.count; i++)
+		summary->counts[i] = 0;
+	for (uint32_t i = 0; i < summary->total_count; i++)
+		decimal_close(&summary->totals[i].sum);
 	numbering_clear(&summary->dimensions);
 	numbering_clear(&summary->cell_keys);
-	numbering_clear(&summary->group_keys);
-	summary->record_count = summary->unsummed = 0;
-	summary->last_group = UINT32_MAX;
-	memset(summary->last_cells, 0xff, sizeof summary->last_cells);
+	numbering_clear(&summary->row_keys);
+	summary->record_count = 0;
+	summary->total_count = 0;
 	summary->day = INT32_MIN;
 }
 
 void summary_clear(struct summary *summary)
 {
 	forget(summary);
-	free(summary->groups);
+	free(summary->counts);
 	free(summary->cells);
 	free(summary->result_groups);
 	free(summary->result_sums);
+	free(summary->totals);
 	amounts_close(&summary->amounts);
 	growing_free(&summary->key);
-	summary->groups = NULL;
+	summary->counts = NULL;
 	summary->cells = NULL;
 	summary->result_groups = NULL;
 	summary->result_sums = NULL;
+	summary->totals = NULL;
 	summary->amounts = (struct amounts){.count = 0};
-	summary->groups_size = summary->cells_size = 0;
+	summary->counts_size = summary->cells_size = 0;
 }
 
 void summary_close(struct summary *summary)
@@ -148,24 +148,34 @@ static bool reserve(void **items, uint32_t *size, uint32_t count, size_t item_si
 	return true;
 }
 
-static bool is_too_much(const struct summary *summary)
+static uint32_t count_groups(const struct summary *summary)
 {
-	return summary->group_keys.count > SUMMARY_GROUPS_MAX ||
-	       summary->cell_keys.count > SUMMARY_SUMS_MAX ||
-	       summary->group_keys.bytes.len + summary->cell_keys.bytes.len > SUMMARY_NAMES_MAX;
+	return summary->has_dimensions ? summary->cell_keys.count : summary->row_keys.count;
 }
 
-/* The group of a key. */
-static bool find_group(struct summary *summary, struct slice key, uint32_t *group)
+static bool is_too_much(const struct summary *summary)
 {
-	if (!numbering_find(&summary->group_keys, key, group) ||
-	    !reserve((void **)&summary->groups, &summary->groups_size, summary->group_keys.count,
-	             sizeof *summary->groups))
+	return count_groups(summary) > SUMMARY_GROUPS_MAX ||
+	       summary->cell_keys.count > SUMMARY_SUMS_MAX ||
+	       summary->row_keys.bytes.len + summary->dimensions.bytes.len > SUMMARY_NAMES_MAX;
+}
+
+/* Counts records in the row key at hand. */
+static bool add_records(struct summary *summary, uint64_t count)
+{
+	struct numbering *keys = &summary->row_keys;
+
+	if (summary->key.is_short ||
+	    !numbering_find(keys, growing_slice(&summary->key), &summary->row_key) ||
+	    !reserve((void **)&summary->counts, &summary->counts_size, keys->count,
+	             sizeof *summary->counts))
 		return fail_memory();
+	summary->counts[summary->row_key] += count;
+	summary->record_count += count;
 	return !is_too_much(summary) || refuse(summary, REPOSITORY_TOO_MANY_GROUPS);
 }
 
-/* Keys of groups and cells are made of parts: how long, and what. */
+/* Row keys are made of parts: how long, and what. */
 static void add_part(struct growing *key, struct slice part)
 {
 	uint32_t len = (uint32_t)part.len;
@@ -213,8 +223,8 @@ static const enum query_column columns[FILTER_GROUP_COUNT] = {
     [FILTER_DIMENSION] = QUERY_RECORDS,
 };
 
-/* The key of the row at hand, but for its dimension. */
-static struct slice row_key(struct summary *summary, const struct rows *rows)
+/* Makes the key of the row at hand; in the place of a dimension stands nothing. */
+static void make_row_key(struct summary *summary, const struct rows *rows)
 {
 	summary->key.len = 0;
 	for (size_t i = 0; i < summary->filter->group_count; i++) {
@@ -222,79 +232,39 @@ static struct slice row_key(struct summary *summary, const struct rows *rows)
 		if (group == FILTER_DAY || group == FILTER_MONTH)
 			add_part(&summary->key,
 			         day_text(summary, rows, group == FILTER_DAY ? DAY_LEN : MONTH_LEN));
-		else if (group != FILTER_DIMENSION)
+		else if (group == FILTER_DIMENSION)
+			add_part(&summary->key, (struct slice){"", 0});
+		else
 			add_part(&summary->key, rows_text(rows, columns[group]));
 	}
-	return growing_slice(&summary->key);
 }
 
-/* The cell of a dimension; number says which of the row's amounts it is, because those of one
- * row are mostly those of the row before. */
-static bool find_cell(struct summary *summary, uint32_t group, struct slice dimension,
-                      size_t number, struct cell **cell)
+/* The cell of a dimension in the row key at hand. */
+static bool find_cell(struct summary *summary, struct slice dimension, struct cell **cell)
 {
-	uint32_t *last = number < CELLS_REMEMBERED ? &summary->last_cells[number] : NULL;
-	uint32_t found;
+	struct cell_key key = {.row_key = summary->row_key};
 
-	if (last != NULL && *last != UINT32_MAX && summary->cells[*last].group == group) {
-		struct slice known = numbering_key(&summary->cell_keys, *last);
-		if (known.len == sizeof group + dimension.len &&
-		    memcmp(known.data + sizeof group, dimension.data, dimension.len) == 0) {
-			*cell = &summary->cells[*last];
-			return true;
-		}
-	}
-	struct growing *key = &summary->key;
-	size_t start = key->len;
-	growing_add(key, (struct slice){(const char *)&group, sizeof group});
-	growing_add(key, dimension);
-	if (key->is_short ||
-	    !numbering_find(&summary->cell_keys, (struct slice){key->data + start, key->len - start},
-	                    &found) ||
+	if (!numbering_find(&summary->dimensions, dimension, &key.dimension))
+		return fail_memory();
+	uint32_t *number = &summary->last_cells[(8 * key.row_key + key.dimension) % CELLS_REMEMBERED];
+	if (!numbering_find(&summary->cell_keys, (struct slice){(const char *)&key, sizeof key},
+	                    number) ||
 	    !reserve((void **)&summary->cells, &summary->cells_size, summary->cell_keys.count,
 	             sizeof *summary->cells))
 		return fail_memory();
-	key->len = start;
-	summary->cells[found].group = group;
-	*cell = &summary->cells[found];
-	if (last != NULL)
-		*last = found;
+	*cell = &summary->cells[*number];
+	(*cell)->key = key;
 	return !is_too_much(summary) || refuse(summary, REPOSITORY_TOO_MANY_GROUPS);
 }
 
-static bool add_amount(struct summary *summary, uint32_t group, const struct amount *amount,
-                       size_t number)
+static bool add_amount(struct cell *cell, const struct amount *amount)
 {
-	enum decimal_status status = DECIMAL_TOO_LONG;
-	struct cell *cell;
+	enum decimal_status status =
+	    amount->is_number ? decimal_add(&cell->sum, amount->value) : DECIMAL_TOO_LONG;
 
-	if (amount->is_number) {
-		if (!find_cell(summary, group, amount->dimension, number, &cell))
-			return false;
-		status = decimal_add(&cell->sum, amount->value);
-		cell->is_used |= status == DECIMAL_OK;
-	}
-	if (status == DECIMAL_TOO_LONG) {
-		summary->groups[group].unsummed++;
-		summary->unsummed++;
-	}
+	cell->is_used |= status == DECIMAL_OK;
+	cell->unsummed += status == DECIMAL_TOO_LONG;
 	return status != DECIMAL_NO_MEMORY || fail_memory();
-}
-
-/* Counts a row whose key is without its dimension in the group of that dimension. */
-static bool add_to_dimension(struct summary *summary, struct slice dimension, uint32_t *group)
-{
-	struct growing *key = &summary->key;
-	size_t start = key->len;
-
-	add_part(key, dimension);
-	if (key->is_short)
-		return fail_memory();
-	bool is_found = find_group(summary, growing_slice(key), group);
-	key->len = start;
-	if (is_found)
-		summary->groups[*group].count++;
-	return is_found;
 }
 
 static bool read_amounts(struct summary *summary, const struct rows *rows)
@@ -314,35 +284,29 @@ static bool read_amounts(struct summary *summary, const struct rows *rows)
 
 static bool add_row(struct summary *summary, const struct rows *rows)
 {
-	struct slice key = row_key(summary, rows);
 	const struct amounts *amounts = &summary->amounts;
 	bool has_amounts = summary->filter->has_amounts;
-	uint32_t group = summary->last_group;
+	struct cell *cell;
 
-	if (summary->key.is_short)
-		return fail_memory();
-	summary->record_count++;
-	if ((has_amounts || summary->has_dimensions) && !read_amounts(summary, rows))
+	make_row_key(summary, rows);
+	if (!add_records(summary, 1))
 		return false;
-	if (!summary->has_dimensions) {
-		struct slice last =
-		    group != UINT32_MAX ? numbering_key(&summary->group_keys, group) : (struct slice){0};
-		bool is_last =
-		    group != UINT32_MAX && last.len == key.len && memcmp(last.data, key.data, key.len) == 0;
-		if (!is_last && !find_group(summary, key, &group))
-			return false;
-		summary->last_group = group;
-		summary->groups[group].count++;
-		for (size_t i = 0; has_amounts && i < amounts->count; i++)
-			if (!add_amount(summary, group, &amounts->list[i], i))
-				return false;
+	if (!has_amounts && !summary->has_dimensions)
 		return true;
-	}
-	for (size_t i = 0; i < amounts->count; i++)
-		if (!add_to_dimension(summary, amounts->list[i].dimension, &group) ||
-		    (has_amounts && !add_amount(summary, group, &amounts->list[i], i)))
+	if (!read_amounts(summary, rows))
+		return false;
+	for (size_t i = 0; i < amounts->count; i++) {
+		if (!find_cell(summary, amounts->list[i].dimension, &cell) ||
+		    (has_amounts && !add_amount(cell, &amounts->list[i])))
 			return false;
-	return amounts->count > 0 || add_to_dimension(summary, (struct slice){"", 0}, &group);
+		cell->count++;
+	}
+	if (amounts->count > 0 || !summary->has_dimensions)
+		return true;
+	if (!find_cell(summary, (struct slice){"", 0}, &cell))
+		return false;
+	cell->count++;
+	return true;
 }
 
 static void begin_walk(void *context)
@@ -379,21 +343,13 @@ static enum repository_status walk_through(struct summary *summary)
 	return status;
 }
 
+/* A group may come twice: a missing identifier is an empty one. */
 static bool add_count(struct summary *summary)
 {
-	uint32_t group;
-
 	summary->key.len = 0;
 	for (size_t i = 0; i < summary->filter->group_count; i++)
 		add_part(&summary->key, rows_text(summary->rows, query_count_key(i)));
-	if (summary->key.is_short)
-		return fail_memory();
-	if (!find_group(summary, growing_slice(&summary->key), &group))
-		return false;
-	/* A group may come twice: a missing identifier is an empty one. */
-	summary->groups[group].count += rows_count(summary->rows);
-	summary->record_count += rows_count(summary->rows);
-	return true;
+	return add_records(summary, rows_count(summary->rows));
 }
 
 static enum database_status try_counts(void *context)
@@ -449,95 +405,108 @@ static int compare_sums(const void *a, const void *b)
 	return compare_slices(sum_a->dimension, sum_b->dimension);
 }
 
-/* Puts the parts of a group's key in the order of the filter's groups. */
-static void set_keys(const struct summary *summary, uint32_t number, struct slice *keys)
+static void set_keys(const struct summary *summary, uint32_t row_key, struct slice dimension,
+                     struct slice *keys)
 {
-	struct slice key = numbering_key(&summary->group_keys, number);
+	struct slice key = numbering_key(&summary->row_keys, row_key);
 	const struct filter *filter = summary->filter;
-	size_t dimension = filter->group_count;
 
 	for (size_t i = 0; i < filter->group_count; i++) {
+		keys[i] = next_part(&key);
 		if (filter->groups[i] == FILTER_DIMENSION)
-			dimension = i; /* always the last part */
-		else
-			keys[i] = next_part(&key);
+			keys[i] = dimension;
 	}
-	if (dimension < filter->group_count)
-		keys[dimension] = next_part(&key);
+}
+
+static struct slice dimension_of(const struct summary *summary, const struct cell *cell)
+{
+	return numbering_key(&summary->dimensions, cell->key.dimension);
+}
+
+/* The group that a cell is, or belongs to. */
+static uint32_t group_of(const struct summary *summary, uint32_t cell)
+{
+	return summary->has_dimensions ? cell : summary->cells[cell].key.row_key;
 }
 
 /* Lays the sums of each group side by side. */
 static void place_sums(struct summary *summary, struct summary_group *groups, uint32_t group_count)
 {
-	uint32_t start = 0;
+	struct summary_sum *start = summary->result_sums;
 
 	for (uint32_t i = 0; i < summary->cell_keys.count; i++)
-		groups[summary->cells[i].group].sum_count += summary->cells[i].is_used;
+		groups[group_of(summary, i)].sum_count += summary->cells[i].is_used;
 	for (uint32_t i = 0; i < group_count; i++) {
-		groups[i].sums = &summary->result_sums[start];
-		start += (uint32_t)groups[i].sum_count;
+		groups[i].sums = start;
+		start += groups[i].sum_count;
 		groups[i].sum_count = 0;
 	}
 	for (uint32_t i = 0; i < summary->cell_keys.count; i++) {
-		if (!summary->cells[i].is_used)
-			continue;
-		struct summary_group *group = &groups[summary->cells[i].group];
-		struct slice key = numbering_key(&summary->cell_keys, i);
-		size_t place = (size_t)(group->sums - summary->result_sums) + group->sum_count++;
-		summary->result_sums[place] = (struct summary_sum){
-		    {key.data + sizeof(uint32_t), key.len - sizeof(uint32_t)}, summary->cells[i].sum};
+		const struct cell *cell = &summary->cells[i];
+		struct summary_group *group = &groups[group_of(summary, i)];
+		group->unsummed += cell->unsummed;
+		if (cell->is_used)
+			summary->result_sums[group->sums - summary->result_sums + group->sum_count++] =
+			    (struct summary_sum){dimension_of(summary, cell), cell->sum};
 	}
 	for (uint32_t i = 0; i < group_count; i++)
 		qsort(&summary->result_sums[groups[i].sums - summary->result_sums], groups[i].sum_count,
 		      sizeof *summary->result_sums, compare_sums);
-	summary->total_start = start;
 }
 
-static bool add_totals(struct summary *summary)
+/* Adds the sums of each dimension up; one without a number has no total. */
+static bool add_totals(struct summary *summary, uint64_t *unsummed)
 {
-	for (uint32_t i = 0; i < summary->total_start; i++) {
-		const struct summary_sum *sum = &summary->result_sums[i];
-		uint32_t number, count = summary->dimensions.count;
-		if (!numbering_find(&summary->dimensions, sum->dimension, &number))
-			return false;
-		struct summary_sum *total = &summary->result_sums[summary->total_start + number];
-		if (number == count)
-			*total = (struct summary_sum){.dimension = sum->dimension};
-		if (decimal_add_sum(&total->sum, &sum->sum) != DECIMAL_OK)
+	struct summary_sum *totals = summary->totals;
+	uint32_t kept = 0;
+
+	summary->total_count = summary->dimensions.count;
+	for (uint32_t i = 0; i < summary->cell_keys.count; i++) {
+		const struct cell *cell = &summary->cells[i];
+		*unsummed += cell->unsummed;
+		if (!cell->is_used)
+			continue;
+		totals[cell->key.dimension].dimension = dimension_of(summary, cell);
+		if (decimal_add_sum(&totals[cell->key.dimension].sum, &cell->sum) != DECIMAL_OK)
 			return false;
 	}
+	for (uint32_t i = 0; i < summary->total_count; i++)
+		if (totals[i].dimension.data != NULL)
+			totals[kept++] = totals[i];
+	summary->total_count = kept;
+	qsort(totals, kept, sizeof *totals, compare_sums);
 	return true;
 }
 
 static bool make_result(struct summary *summary, struct summary_result *result)
 {
-	uint32_t count = summary->group_keys.count;
+	uint32_t count = count_groups(summary);
+	uint64_t unsummed = 0;
 	struct summary_group *groups = calloc(count + 1, sizeof *groups);
-	struct summary_sum *sums = calloc(2 * summary->cell_keys.count + 1, sizeof *sums);
 
 	free(summary->result_groups);
 	free(summary->result_sums);
+	free(summary->totals);
 	summary->result_groups = groups;
-	summary->result_sums = sums;
-	if (groups == NULL || sums == NULL)
+	summary->result_sums = calloc(summary->cell_keys.count + 1, sizeof *summary->result_sums);
+	summary->totals = calloc(summary->dimensions.count + 1, sizeof *summary->totals);
+	if (groups == NULL || summary->result_sums == NULL || summary->totals == NULL ||
+	    !add_totals(summary, &unsummed))
 		return fail_memory();
 	for (uint32_t i = 0; i < count; i++) {
-		set_keys(summary, i, groups[i].keys);
-		groups[i].count = summary->groups[i].count;
-		groups[i].unsummed = summary->groups[i].unsummed;
+		const struct cell *cell = summary->has_dimensions ? &summary->cells[i] : NULL;
+		set_keys(summary, cell != NULL ? cell->key.row_key : i,
+		         cell != NULL ? dimension_of(summary, cell) : (struct slice){0}, groups[i].keys);
+		groups[i].count = cell != NULL ? cell->count : summary->counts[i];
 	}
 	place_sums(summary, groups, count);
-	if (!add_totals(summary))
-		return fail_memory();
 	qsort(groups, count, sizeof *groups, compare_groups);
-	struct summary_sum *totals = sums + summary->total_start;
-	qsort(totals, summary->dimensions.count, sizeof *totals, compare_sums);
 	*result = (struct summary_result){.groups = groups,
 	                                  .group_count = count,
 	                                  .total = {.count = summary->record_count,
-	                                            .unsummed = summary->unsummed,
-	                                            .sums = totals,
-	                                            .sum_count = summary->dimensions.count},
+	                                            .unsummed = unsummed,
+	                                            .sums = summary->totals,
+	                                            .sum_count = summary->total_count},
 	                                  .retry_count = summary->try_count - 1,
 	                                  .shape = summary->shape};
 	return true;

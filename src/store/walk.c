@@ -11,7 +11,6 @@ enum {
 	PART_ROWS_FIRST = 100,
 	PART_ROWS_MAX = 10000,
 	PART_BYTES = 192 * 1024,
-	ROW_BYTES = 256, /* of a row without its documents */
 };
 
 struct walk {
@@ -158,7 +157,7 @@ static enum database_status read_part(struct walk *walk)
 	walk->is_end = status == DATABASE_OK && is_end;
 	while (status == DATABASE_OK && !is_end && !is_full) {
 		row_count++;
-		bytes += ROW_BYTES + rows_bytes(walk->rows);
+		bytes += rows_bytes(walk->rows);
 		if (!take(walk, &is_full))
 			status = DATABASE_FAILED;
 		else if (!is_full)
