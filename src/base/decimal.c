@@ -12,7 +12,6 @@ enum {
 	BIG_DIGITS = WHOLE_DIGITS + DECIMAL_PLACES_MAX,
 	/* A limb has more than 19 digits, on machines with 32 bits 9. */
 	BIG_LIMBS = BIG_DIGITS / (GMP_LIMB_BITS == 64 ? 19 : 9) + 1,
-	EXPONENT_MAX = 1000000,
 };
 
 /* In units of 10^-DECIMAL_PLACES_MAX: what is above 0 and what is below, apart. */
@@ -20,85 +19,45 @@ struct decimal_big {
 	mp_limb_t above[BIG_LIMBS], below[BIG_LIMBS];
 };
 
-/* A number taken apart: digits with a point somewhere among them, or none. */
-struct number {
-	const char *digits, *point, *end; /* point is end when there is none */
-	long exponent;
-	bool is_negative;
-};
-
-static struct number take_apart(struct slice text)
-{
-	const char *at = text.data, *end = text.data + text.len;
-	struct number number = {.exponent = 0};
-
-	if (at < end && *at == '-') {
-		number.is_negative = true;
-		at++;
-	}
-	number.digits = at;
-	while (at < end && *at >= '0' && *at <= '9')
-		at++;
-	number.point = at;
-	if (at < end && *at == '.')
-		for (at++; at < end && *at >= '0' && *at <= '9';)
-			at++;
-	number.end = at;
-	if (at < end) {
-		bool is_negative = ++at < end && *at == '-';
-		for (at += at < end && (*at == '-' || *at == '+'); at < end; at++)
-			if (number.exponent < EXPONENT_MAX)
-				number.exponent = number.exponent * 10 + (*at - '0');
-		number.exponent *= is_negative ? -1 : 1;
-	}
-	return number;
-}
+static const uint64_t powers[WORD_DIGITS + 1] = {1,
+                                                 10,
+                                                 100,
+                                                 1000,
+                                                 10000,
+                                                 100000,
+                                                 1000000,
+                                                 10000000,
+                                                 100000000,
+                                                 1000000000,
+                                                 10000000000,
+                                                 100000000000,
+                                                 1000000000000,
+                                                 10000000000000,
+                                                 100000000000000,
+                                                 1000000000000000,
+                                                 10000000000000000,
+                                                 100000000000000000,
+                                                 1000000000000000000,
+                                                 10000000000000000000U};
 
 /* Multiplies by 10^places; false when that does not fit. */
 static bool scale_up(decimal_wide *value, unsigned places)
 {
-	static const uint64_t powers[WORD_DIGITS + 1] = {1,
-	                                                 10,
-	                                                 100,
-	                                                 1000,
-	                                                 10000,
-	                                                 100000,
-	                                                 1000000,
-	                                                 10000000,
-	                                                 100000000,
-	                                                 1000000000,
-	                                                 10000000000,
-	                                                 100000000000,
-	                                                 1000000000000,
-	                                                 10000000000000,
-	                                                 100000000000000,
-	                                                 1000000000000000,
-	                                                 10000000000000000,
-	                                                 100000000000000000,
-	                                                 1000000000000000000,
-	                                                 10000000000000000000U};
-
 	for (; places > WORD_DIGITS; places -= WORD_DIGITS)
 		if (__builtin_mul_overflow(*value, (decimal_wide)powers[WORD_DIGITS], value))
 			return false;
 	return !__builtin_mul_overflow(*value, (decimal_wide)powers[places], value);
 }
 
-/* Reads digits, leaving a point out. */
-static decimal_wide read_digits(const char *at, const char *end)
+/* Reads digits behind those that value is of. */
+static decimal_wide read_digits(decimal_wide value, const char *at, const char *end)
 {
-	decimal_wide value = 0;
-
 	while (at < end) {
-		uint64_t word = 0, power = 1;
-		for (int i = 0; i < WORD_DIGITS - 1 && at < end; at++) {
-			if (*at == '.')
-				continue;
+		ptrdiff_t count = end - at < WORD_DIGITS ? end - at : WORD_DIGITS;
+		uint64_t word = 0;
+		for (const char *stop = at + count; at < stop; at++)
 			word = word * 10 + (uint64_t)(*at - '0');
-			power *= 10;
-			i++;
-		}
-		value = value * power + word;
+		value = value * powers[count] + word;
 	}
 	return value;
 }
@@ -124,7 +83,7 @@ static bool add_small(struct decimal_sum *sum, decimal_wide value, unsigned scal
 }
 
 /* Adds digits, as values from 0 to 9, the first of which has the place 10^place. */
-static void add_digits(mp_limb_t *sum, const unsigned char *digits, size_t count, long place)
+static void add_digits(mp_limb_t *sum, const unsigned char *digits, size_t count, int64_t place)
 {
 	unsigned char all[BIG_DIGITS] = {0};
 	mp_limb_t limbs[BIG_LIMBS + 1] = {0}; /* one more than mpn_set_str is said to need */
@@ -150,7 +109,7 @@ static bool make_big(struct decimal_sum *sum)
 		digits[--first] = (unsigned char)(rest % 10);
 	if (first < sizeof digits)
 		add_digits(sum->small < 0 ? big->below : big->above, digits + first, sizeof digits - first,
-		           (long)(sizeof digits - first) - 1 - (long)sum->scale);
+		           (int64_t)(sizeof digits - first) - 1 - (int64_t)sum->scale);
 	sum->big = big;
 	return true;
 }
@@ -167,10 +126,10 @@ static enum decimal_status add_big(struct decimal_sum *sum, const struct number 
 		last--;
 	if (first == last)
 		return DECIMAL_OK;
-	long place = number->exponent +
-	             (first < number->point ? number->point - first - 1 : number->point - first);
-	long last_place = number->exponent +
-	                  (last <= number->point ? number->point - last : number->point + 1 - last);
+	int64_t place = number->exponent +
+	                (first < number->point ? number->point - first - 1 : number->point - first);
+	int64_t last_place = number->exponent +
+	                     (last <= number->point ? number->point - last : number->point + 1 - last);
 	if (place >= DECIMAL_PLACES_MAX || last_place < -DECIMAL_PLACES_MAX)
 		return DECIMAL_TOO_LONG;
 	for (; first < last; first++)
@@ -182,22 +141,23 @@ static enum decimal_status add_big(struct decimal_sum *sum, const struct number 
 	return DECIMAL_OK;
 }
 
-enum decimal_status decimal_add(struct decimal_sum *sum, struct slice text)
+enum decimal_status decimal_add(struct decimal_sum *sum, const struct number *number)
 {
-	struct number number = take_apart(text);
-	size_t count = (size_t)(number.end - number.digits);
-	long behind = number.point < number.end ? number.end - number.point - 1 : 0;
-	long scale = behind - number.exponent;
+	size_t count = (size_t)(number->end - number->digits);
+	int64_t behind = number->point < number->end ? number->end - number->point - 1 : 0;
+	int64_t scale = behind - number->exponent;
 
 	if (sum->big == NULL && count <= WIDE_DIGITS && scale <= WIDE_DIGITS && scale >= -WIDE_DIGITS) {
-		decimal_wide value = read_digits(number.digits, number.end);
-		if (number.is_negative)
+		decimal_wide value = read_digits(0, number->digits, number->point);
+		if (behind > 0)
+			value = read_digits(value, number->point + 1, number->end);
+		if (number->is_negative)
 			value = -value;
 		if (scale >= 0 ? add_small(sum, value, (unsigned)scale)
 		               : scale_up(&value, (unsigned)-scale) && add_small(sum, value, 0))
 			return DECIMAL_OK;
 	}
-	return add_big(sum, &number);
+	return add_big(sum, number);
 }
 
 enum decimal_status decimal_add_sum(struct decimal_sum *sum, const struct decimal_sum *more)

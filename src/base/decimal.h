@@ -9,6 +9,7 @@
 #define DECIMAL_H
 
 #include "base/growing.h"
+#include "base/number.h"
 
 enum {
 	/* Digits before the point, and behind it, that a number may have when it is written out
@@ -31,8 +32,7 @@ enum decimal_status {
 	DECIMAL_NO_MEMORY,
 };
 
-/* Adds a number, JSON text of one (RFC 8259, section 6). */
-enum decimal_status decimal_add(struct decimal_sum *sum, struct slice number);
+enum decimal_status decimal_add(struct decimal_sum *sum, const struct number *number);
 
 /* Adds a sum of up to 10^20 numbers to another. */
 enum decimal_status decimal_add_sum(struct decimal_sum *sum, const struct decimal_sum *more);

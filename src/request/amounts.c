@@ -5,56 +5,24 @@
 /* From so many members on, doubles are looked for by sorting. */
 enum { FEW = 16 };
 
-static bool add(struct amounts *amounts, struct slice dimension, struct slice value, bool is_number)
+/* Room for one more; NULL when memory ran out. */
+static struct amount *add(struct amounts *amounts)
 {
 	if (amounts->count == amounts->size) {
 		size_t size = amounts->size > 0 ? 2 * amounts->size : FEW;
 		struct amount *list = realloc(amounts->list, size * sizeof *list);
 		if (list == NULL)
-			return false;
+			return NULL;
 		amounts->list = list;
 		amounts->size = size;
 	}
-	amounts->list[amounts->count++] = (struct amount){dimension, value, is_number};
-	return true;
+	return &amounts->list[amounts->count++];
 }
 
 static const char *skip_space(const char *at, const char *end)
 {
 	while (at < end && (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r'))
 		at++;
-	return at;
-}
-
-static const char *skip_digits(const char *at, const char *end)
-{
-	while (at < end && *at >= '0' && *at <= '9')
-		at++;
-	return at;
-}
-
-/* Behind the number that begins at at; NULL when none does. */
-static const char *skip_number(const char *at, const char *end)
-{
-	const char *digits = at += at < end && *at == '-';
-
-	at = skip_digits(at, end);
-	if (at == digits || (*digits == '0' && at > digits + 1))
-		return NULL;
-	if (at < end && *at == '.') {
-		digits = ++at;
-		at = skip_digits(at, end);
-		if (at == digits)
-			return NULL;
-	}
-	if (at < end && (*at == 'e' || *at == 'E')) {
-		at++;
-		at += at < end && (*at == '+' || *at == '-');
-		digits = at;
-		at = skip_digits(at, end);
-		if (at == digits)
-			return NULL;
-	}
 	return at;
 }
 
@@ -77,16 +45,19 @@ static bool parse_plain(struct amounts *amounts, const char *at, const char *end
 			at++;
 		if (at == end || *at != '"')
 			return false;
-		struct slice dimension = {name, (size_t)(at - name)};
+		struct amount *amount = add(amounts);
+		if (amount == NULL)
+			return false;
+		amount->dimension = (struct slice){name, (size_t)(at - name)};
 		at = skip_space(at + 1, end);
 		if (at == end || *at++ != ':')
 			return false;
-		at = skip_space(at, end);
-		const char *number = at;
-		at = skip_number(at, end);
-		if (at == NULL ||
-		    !add(amounts, dimension, (struct slice){number, (size_t)(at - number)}, true))
+		amount->value.data = at = skip_space(at, end);
+		amount->is_number = true;
+		at = number_read(at, end, &amount->number);
+		if (at == NULL)
 			return false;
+		amount->value.len = (size_t)(at - amount->value.data);
 		at = skip_space(at, end);
 		if (at == end || (*at != ',' && *at != '}'))
 			return false;
@@ -134,8 +105,13 @@ static enum amounts_status parse_any(struct amounts *amounts, struct slice docum
 			amounts->names.len += dimension.len;
 		}
 		const char *end = next < text->count ? text->data + text->nodes[next].start - 1 : brace;
-		if (!add(amounts, dimension, value_text(text, value, end), value->kind == JSON_NUMBER))
+		struct amount *amount = add(amounts);
+		if (amount == NULL)
 			return AMOUNTS_NO_MEMORY;
+		*amount = (struct amount){
+		    dimension, value_text(text, value, end), value->kind == JSON_NUMBER, {0}};
+		if (amount->is_number)
+			number_read(amount->value.data, end, &amount->number);
 	}
 	return AMOUNTS_OK;
 }

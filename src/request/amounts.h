@@ -8,12 +8,14 @@
 #define AMOUNTS_H
 
 #include "base/growing.h"
+#include "base/number.h"
 #include "request/json_text.h"
 
 struct amount {
 	struct slice dimension; /* decoded */
 	struct slice value;     /* JSON text; valid as long as the document */
 	bool is_number;
+	struct number number; /* in value, when it is one */
 };
 
 /* Begins as {0}; one document after the other may be parsed into it. */

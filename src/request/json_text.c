@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
+
 struct parser {
 	struct json_text *text;
 	const char *at, *end;
@@ -26,32 +28,14 @@ static bool take(struct parser *parser, char c)
 	return true;
 }
 
-static bool take_digits(struct parser *parser)
-{
-	const char *start = parser->at;
-
-	while (parser->at < parser->end && isdigit((unsigned char)*parser->at))
-		parser->at++;
-	return parser->at > start;
-}
-
 static bool pass_number(struct parser *parser)
 {
-	take(parser, '-');
-	if (take(parser, '0')) {
-		if (take_digits(parser))
-			return false;
-	} else if (!take_digits(parser)) {
-		return false;
-	}
-	if (take(parser, '.') && !take_digits(parser))
-		return false;
-	if (take(parser, 'e') || take(parser, 'E')) {
-		if (!take(parser, '+'))
-			take(parser, '-');
-		return take_digits(parser);
-	}
-	return true;
+	struct number number;
+	const char *behind = number_read(parser->at, parser->end, &number);
+
+	if (behind != NULL)
+		parser->at = behind;
+	return behind != NULL;
 }
 
 /* The code unit of four hexadecimal digits, or -1. */
@@ -361,40 +345,24 @@ struct decimal {
 	bool is_negative;
 };
 
-/* Beyond this an exponent is as good as any other: a text has less than 2^32 digits. */
-enum { EXPONENT_MAX = 1000000000 };
-
 static struct decimal decimal_of(const struct json_text *text, const struct json_node *node)
 {
-	struct decimal decimal = {.digits = text->data + node->start};
-	const char *end = decimal.digits + node->len, *at, *point;
-	int64_t exponent = 0;
+	const char *start = text->data + node->start;
+	struct number number;
 
-	decimal.is_negative = *decimal.digits == '-';
-	decimal.digits += decimal.is_negative;
-	for (at = decimal.digits; at < end && *at != 'e' && *at != 'E'; at++)
-		;
-	decimal.end = at;
-	if (at < end) {
-		bool is_negative = at[1] == '-';
-		for (at += at[1] == '-' || at[1] == '+' ? 2 : 1; at < end; at++)
-			if (exponent < EXPONENT_MAX)
-				exponent = exponent * 10 + (*at - '0');
-		exponent *= is_negative ? -1 : 1;
-	}
-	point = memchr(decimal.digits, '.', (size_t)(decimal.end - decimal.digits));
-	if (point == NULL)
-		point = decimal.end;
-	while (decimal.digits < decimal.end && (*decimal.digits == '0' || *decimal.digits == '.'))
-		decimal.digits++;
-	while (decimal.end > decimal.digits && (decimal.end[-1] == '0' || decimal.end[-1] == '.'))
-		decimal.end--;
-	if (decimal.digits == decimal.end)
-		return (struct decimal){.digits = decimal.end, .end = decimal.end};
+	number_read(start, start + node->len, &number);
+	while (number.digits < number.end && (*number.digits == '0' || *number.digits == '.'))
+		number.digits++;
+	while (number.end > number.digits && (number.end[-1] == '0' || number.end[-1] == '.'))
+		number.end--;
+	if (number.digits == number.end)
+		return (struct decimal){.digits = number.end, .end = number.end};
 	/* How many digits stand before the point; those behind it and before the first count down. */
-	decimal.exponent =
-	    exponent + (decimal.digits < point ? point - decimal.digits : point + 1 - decimal.digits);
-	return decimal;
+	return (struct decimal){
+	    number.digits, number.end,
+	    number.exponent + (number.digits < number.point ? number.point - number.digits
+	                                                    : number.point + 1 - number.digits),
+	    number.is_negative};
 }
 
 static int compare_numbers(const struct decimal *a, const struct decimal *b)

@@ -247,6 +247,11 @@ static bool find_cell(struct summary *summary, struct slice dimension, struct ce
 	if (!numbering_find(&summary->dimensions, dimension, &key.dimension))
 		return fail_memory();
 	uint32_t *number = &summary->last_cells[(8 * key.row_key + key.dimension) % CELLS_REMEMBERED];
+	if (*number < summary->cell_keys.count) {
+		*cell = &summary->cells[*number];
+		if ((*cell)->key.row_key == key.row_key && (*cell)->key.dimension == key.dimension)
+			return true;
+	}
 	if (!numbering_find(&summary->cell_keys, (struct slice){(const char *)&key, sizeof key},
 	                    number) ||
 	    !reserve((void **)&summary->cells, &summary->cells_size, summary->cell_keys.count,
@@ -260,7 +265,7 @@ static bool find_cell(struct summary *summary, struct slice dimension, struct ce
 static bool add_amount(struct cell *cell, const struct amount *amount)
 {
 	enum decimal_status status =
-	    amount->is_number ? decimal_add(&cell->sum, amount->value) : DECIMAL_TOO_LONG;
+	    amount->is_number ? decimal_add(&cell->sum, &amount->number) : DECIMAL_TOO_LONG;
 
 	cell->is_used |= status == DECIMAL_OK;
 	cell->unsummed += status == DECIMAL_TOO_LONG;
