@@ -317,18 +317,23 @@ gone:
 	return CONNECTION_GONE;
 }
 
-/* A place for one more statement: a free one, or that of the least recently used. */
+void connection_forget(struct connection *connection, struct connection_statement *statement)
+{
+	mysql_stmt_close(statement->handle);
+	*statement = connection->statements[--connection->statement_count];
+}
+
+/* A place for one more statement, which may be that of the least recently used. */
 static struct connection_statement *free_place(struct connection *connection)
 {
 	struct connection_statement *oldest = &connection->statements[0];
 
-	if (connection->statement_count < CONNECTION_STATEMENTS_MAX)
-		return &connection->statements[connection->statement_count++];
 	for (size_t i = 1; i < connection->statement_count; i++)
 		if (connection->statements[i].last_used < oldest->last_used)
 			oldest = &connection->statements[i];
-	mysql_stmt_close(oldest->handle);
-	return oldest;
+	if (connection->statement_count == CONNECTION_STATEMENTS_MAX)
+		connection_forget(connection, oldest);
+	return &connection->statements[connection->statement_count++];
 }
 
 enum database_status connection_prepare(struct connection *connection, uint32_t key,

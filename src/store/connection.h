@@ -97,6 +97,9 @@ enum database_status connection_prepare(struct connection *connection, uint32_t 
                                         void (*write_sql)(uint32_t key, char *sql),
                                         struct connection_statement **statement);
 
+/* Closes a statement that connection_prepare gave: it is not kept prepared. */
+void connection_forget(struct connection *connection, struct connection_statement *statement);
+
 /* Executes a prepared statement with value_count values; false: see connection_error. */
 bool connection_execute(MYSQL_STMT *handle, MYSQL_BIND *values, unsigned value_count);
 

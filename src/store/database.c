@@ -130,6 +130,11 @@ enum database_status database_prepare(struct database *database, uint32_t key,
 	return connection_prepare(database->connection, key, write_sql, statement);
 }
 
+void database_forget(struct database *database, struct connection_statement *statement)
+{
+	connection_forget(database->connection, statement);
+}
+
 enum database_status database_error(struct database *database, MYSQL_STMT *handle,
                                     double elapsed_ms)
 {

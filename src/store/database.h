@@ -75,11 +75,12 @@ enum database_status database_run(struct database *database,
                                   enum database_status (*attempt)(void *context), void *context);
 
 /* To be called within an attempt of database_run: the handle for statements that are not prepared,
- * and what connection_prepare, connection_error, connection_status and connection_abandon do. */
+ * and what connection_prepare, _forget, _error, _status and _abandon do. */
 MYSQL *database_handle(const struct database *database);
 enum database_status database_prepare(struct database *database, uint32_t key,
                                       void (*write_sql)(uint32_t key, char *sql),
                                       struct connection_statement **statement);
+void database_forget(struct database *database, struct connection_statement *statement);
 enum database_status database_error(struct database *database, MYSQL_STMT *handle,
                                     double elapsed_ms);
 enum database_status database_status(const struct database *database, unsigned error);

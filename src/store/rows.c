@@ -417,6 +417,13 @@ void rows_end(struct rows *rows)
 	rows->statement = NULL;
 }
 
+void rows_forget(struct rows *rows)
+{
+	if (rows->statement != NULL)
+		database_forget(rows->database, rows->statement);
+	rows->statement = NULL;
+}
+
 /*
  * A statement that is killed, by hand or by its limit, while MariaDB still plans it can
  * end as if nothing had been found: no row, no error, no warning (10.11.19).  So nothing

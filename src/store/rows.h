@@ -37,6 +37,9 @@ enum database_status rows_next(struct rows *rows, bool *is_end);
 /* Ends the query, its rows read to their end or not. */
 void rows_end(struct rows *rows);
 
+/* Ends the query, the statement of which is not kept prepared. */
+void rows_forget(struct rows *rows);
+
 /* Gives back what long documents took, so that memory stays where it was. */
 void rows_shrink(struct rows *rows);
 

@@ -372,7 +372,9 @@ static enum database_status try_counts(void *context)
 	while (status == DATABASE_OK && !is_end) {
 		status = add_count(summary) ? rows_next(summary->rows, &is_end) : DATABASE_FAILED;
 	}
-	rows_end(summary->rows);
+	/* Executed again behind a statement that reads by another index, it would not be answered by
+	 * the index alone (MariaDB 10.11.19): a third more time. */
+	rows_forget(summary->rows);
 	return status;
 }
 

@@ -136,3 +136,15 @@ def test_statements_are_sent_once_and_kept(service, sample):
     assert after["Com_select"] - before["Com_select"] == 50
     for name in ("Com_stmt_prepare", "Com_stmt_close", "Com_set_option", "Com_admin_commands"):
         assert after[name] == before[name], name
+
+
+def test_counts_are_read_from_an_index_alone(service, sample):
+    """Also on a connection that has just read rows by another index."""
+    target = f"/org/{sample['organizations'][0]}/usageRecordSummary?{sample['window']}&groupBy=day,status"
+    conditions = "SHOW GLOBAL STATUS LIKE 'Handler_icp_attempts'"  # looked at where rows are to be read
+    for _ in range(2):
+        for query in ("", "&amounts=false"):
+            for _ in range(6):
+                before = service.sql(conditions)
+                assert service.ask(target + query).status == 200
+        assert service.sql(conditions) == before
