@@ -100,6 +100,12 @@ static void show(const struct batch *batch, uint64_t record_count)
 	printf("%12" PRIu64 "  \"%s\"\n", record_count, name);
 }
 
+static void say_why(const struct batch *batch)
+{
+	fprintf(stderr, "usage-record-api-retire: %s\n",
+	        batch->fault[0] != '\0' ? batch->fault : "the database cannot be reached");
+}
+
 /* Retires what is due of the organization at hand; false when that ends the run. */
 static bool retire_organization(struct retire *retire)
 {
@@ -112,10 +118,8 @@ static bool retire_organization(struct retire *retire)
 	do {
 		double start_ms = clock_ms();
 		asked = batch->record_count_max;
-		enum database_status status = run_batch(batch);
-		if (status != DATABASE_OK) {
-			fprintf(stderr, "usage-record-api-retire: %s\n",
-			        status == DATABASE_FAILED ? batch->fault : "the database cannot be reached");
+		if (run_batch(batch) != DATABASE_OK) {
+			say_why(batch);
 			is_good = false;
 			break;
 		}
@@ -144,9 +148,7 @@ static bool retire_all(struct retire *retire)
 {
 	while (!is_interrupted) {
 		if (batch_find(&retire->batch) != DATABASE_OK) {
-			fprintf(stderr, "usage-record-api-retire: %s\n",
-			        retire->batch.fault[0] != '\0' ? retire->batch.fault
-			                                       : "the database cannot be reached");
+			say_why(&retire->batch);
 			return false;
 		}
 		if (!retire->batch.is_found)

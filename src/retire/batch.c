@@ -37,6 +37,23 @@ static void add_time(struct batch *batch, const char *compared, const char *time
 	add(batch, "'");
 }
 
+/* Behind a place, or up to it; of an empty one, nothing.  Both columns stand in the second part:
+ * of "OR serial_id > 7" alone no range of the primary key can be made, and all records of that
+ * time are read, or, as the optimizer likes, of the organization. */
+static void add_place(struct batch *batch, const char *compared, const char *time,
+                      const char *serial_compared, const char *serial_id)
+{
+	if (time[0] == '\0')
+		return;
+	add(batch, " AND (creation_time ");
+	add_time(batch, compared, time);
+	add_time(batch, " OR (creation_time =", time);
+	add(batch, " AND ");
+	add(batch, serial_compared);
+	add(batch, serial_id);
+	add(batch, "))");
+}
+
 static enum database_status failed(struct batch *batch)
 {
 	MYSQL *handle = database_handle(batch->database);
@@ -115,13 +132,7 @@ static void write_select(struct batch *batch)
 	add(batch, ") WHERE organization_id = ");
 	add_organization(batch);
 	add_time(batch, " AND creation_time <", batch->before);
-	if (batch->creation_time[0] != '\0') {
-		add_time(batch, " AND creation_time >=", batch->creation_time);
-		add_time(batch, " AND (creation_time >", batch->creation_time);
-		add(batch, " OR serial_id > ");
-		add(batch, batch->serial_id);
-		add(batch, ")");
-	}
+	add_place(batch, ">", batch->creation_time, "serial_id > ", batch->serial_id);
 	char limit[40];
 	snprintf(limit, sizeof limit, " LIMIT %u", batch->record_count_max);
 	add(batch, " ORDER BY creation_time, serial_id");
@@ -135,18 +146,8 @@ static void write_delete(struct batch *batch, const char *from_time, const char 
 	begin(batch, "DELETE record FROM usage_record_group AS record FORCE INDEX (PRIMARY) "
 	             "WHERE organization_id = ");
 	add_organization(batch);
-	if (from_time[0] != '\0') {
-		add_time(batch, " AND creation_time >=", from_time);
-		add_time(batch, " AND (creation_time >", from_time);
-		add(batch, " OR serial_id > ");
-		add(batch, from_serial_id);
-		add(batch, ")");
-	}
-	add_time(batch, " AND creation_time <=", batch->creation_time);
-	add_time(batch, " AND (creation_time <", batch->creation_time);
-	add(batch, " OR serial_id <= ");
-	add(batch, batch->serial_id);
-	add(batch, ")");
+	add_place(batch, ">", from_time, "serial_id > ", from_serial_id);
+	add_place(batch, "<", batch->creation_time, "serial_id <= ", batch->serial_id);
 }
 
 static bool archived(struct batch *batch, bool is_good)
@@ -212,6 +213,7 @@ static enum database_status run(void *context)
 	char from_time[sizeof batch->creation_time], from_serial_id[sizeof batch->serial_id];
 
 	batch->error = 0;
+	batch->fault[0] = '\0';
 	batch->record_count = 0;
 	memcpy(from_time, batch->creation_time, sizeof from_time);
 	memcpy(from_serial_id, batch->serial_id, sizeof from_serial_id);

@@ -105,7 +105,7 @@ def test_pages_beside_retiring(hosts, service, old_records, load, duration, is_l
     alone, beside = slowest_of_100(load.good[first:second]), slowest_of_100(load.good[second:])
     print(f"\np99 {alone:.1f} ms alone, {beside:.1f} ms beside retiring {before[0][0] / seconds:.0f} records a second, {before[0][0]} in all; "
           f"seconds that each replica was behind at most: {behind}")
-    assert (result.returncode, result.stderr) == (0, "") and table(service)[0][0] == 0
+    assert (result.returncode, result.stderr) == (0, "") and table(service)[0][0] == 0, result.stderr
     load.assert_none_failed()
     assert not is_long or beside <= 2 * alone and max(behind, default=0) <= 1
     assert counts(load_file(service, archive, timeout=900))[0] == before[0][0] and table(service) == before

@@ -116,6 +116,10 @@ def test_it_reads_no_more_than_it_has_to(filled):
     assert cost("--before", "1000-01-02", "--dry-run") < 12 * 5
     gone = filled.sql("SELECT COUNT(*) FROM usage_record_group WHERE creation_time < %s", [filled.day])[0][0]
     assert cost("--before", filled.day, "--share", "100") < 2.5 * gone + 12 * 20
+    # A thousand of each of a few instants, as an import may have.
+    filled.sql("INSERT INTO usage_record_group (id, organization_id, partner, status, records, creation_time) "
+               "SELECT CONCAT(organization_id, id), 'old', partner, status, '{}', '2001-02-03' + INTERVAL MOD(CRC32(id), 6) HOUR FROM sample")
+    assert cost("--before", "2001-02-04", "--share", "100") < 2.5 * 6000 + 12 * 20
 
 
 def test_cut_off_and_run_again(filled, tmp_path):
