@@ -1,16 +1,8 @@
 import hashlib
-import os
-import signal
 
 import pytest
 
 import service as service_module
-
-# Told to stop: as by Ctrl-C, so that the fixtures stop their servers.
-signal.signal(signal.SIGTERM, signal.default_int_handler)
-signal.signal(signal.SIGINT, signal.default_int_handler)
-
-os.environ["PATH"] += ":/usr/sbin:/sbin"  # where a user's own does not look for nginx
 
 SAMPLE_ROWS = 12000
 

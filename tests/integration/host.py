@@ -25,12 +25,16 @@ class Host(Service):
         self.options = f"--skip-networking=OFF --bind-address=127.0.0.1 --port={port}"
         self.option_file = self.dir / "client.cnf"
         self.option_file.write_text("[client]\nuser=usage_record_api\npassword=secret\n")
-        if copy_of is not None:
-            shutil.copytree(copy_of.dir / "data", self.dir / "data")
-            return
-        self.start_database()
-        self.migrate()
-        self.create_account()
+        try:
+            if copy_of is None:
+                self.start_database()
+                self.migrate()
+                self.create_account()
+            else:
+                shutil.copytree(copy_of.dir / "data", self.dir / "data")
+        except BaseException:
+            self.remove()
+            raise
 
     def start_database(self, more_options=""):
         self.stack("database", "start", DATABASE_OPTIONS=f"{self.options} {more_options}")

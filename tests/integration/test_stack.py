@@ -59,12 +59,14 @@ def servers(folder):
 
 
 @pytest.mark.unsanitized
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_tests_that_are_stopped_leave_nothing_behind(how):
+@pytest.mark.parametrize("step, name, how", [("integration", "hundred_spellings", signal.SIGTERM),
+                                             ("integration", "hundred_spellings", signal.SIGINT),
+                                             ("short-faults", "retiring", signal.SIGTERM)])
+def test_tests_that_are_stopped_leave_nothing_behind(step, name, how):
     with tempfile.TemporaryDirectory(prefix="ura-", dir="/tmp") as folder:
-        process = subprocess.Popen([ROOT / "tools/test", "integration"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        process = subprocess.Popen([ROOT / "tools/test", step], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                    env={**os.environ, "TEST_GROUP": "", "SERVICES_DIR": folder,
-                                        "PYTEST_ADDOPTS": "-k hundred_spellings"})
+                                        "PYTEST_ADDOPTS": f"-k {name}"})
         wait_until(lambda: servers(folder), seconds=60)
         process.send_signal(how)
         assert process.wait(60) != 0
