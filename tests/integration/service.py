@@ -16,7 +16,6 @@ import time
 import pymysql
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-TIMEOUT_S = 30
 
 
 def build_dir():
@@ -104,6 +103,8 @@ def free_port():
 
 class Service:
     """The parts run in a short temporary folder, because paths of sockets are short."""
+
+    timeout_s = 30  # of a client
 
     def __init__(self, worker=None, workers=2, search_workers=2, **settings):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="ura-", dir=os.environ.get("SERVICES_DIR", "/tmp")))
@@ -222,7 +223,7 @@ class Service:
     # -- HTTP
 
     def connect(self):
-        return socket.create_connection(("127.0.0.1", self.port), timeout=TIMEOUT_S)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=self.timeout_s)
 
     def send(self, data, method="GET"):
         """Sends bytes as they are and reads one answer."""
